@@ -156,12 +156,11 @@ class Diagnostic:
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Diagnostics by file, line, column and code, each one once."""
-    key = {}
+    unique: dict[tuple[str, int, int, str, str, str], Diagnostic] = {}
     for item in diagnostics:
-        key.setdefault(
-            (item.span.file, item.span.line, item.span.column, item.code, item.message, item.note or ""), item
-        )
-    return [key[k] for k in sorted(key)]
+        span = item.span
+        unique.setdefault((span.file, span.line, span.column, item.code, item.message, item.note or ""), item)
+    return [unique[key] for key in sorted(unique)]
 
 
 def visible(text: str) -> str:
