@@ -1,0 +1,468 @@
+"""A clock that jumps: when everything in a program waits for time to pass, time passes at once.
+
+`time.sleep`, `time.monotonic`, `time.perf_counter`, `time.time`, their `_ns` forms and every event loop's own time tell
+the same virtual time. It moves in three ways:
+
+- a **tick** of a microsecond with every reading, as real time would between two readings, so that two timers set one
+  after the other are never equal and keep their order;
+- a **jump** to the next timer, when nothing but a timer can happen next;
+- it **flows** with real time while something outside may still wake the loop: a busy thread, a child process, an
+  armed alarm, a descriptor that leads out of the process.
+
+A jump lands where epoll would have woken the loop: its time-out is rounded up to a millisecond, so timers that real
+asyncio runs in one go of the loop run in one go here too.
+
+The order of looking is what makes it safe: first at the threads and children, then, last, at the descriptors. A thread
+that has ended in between has already written to the loop's wake-up pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.selector_events
+import concurrent.futures.thread
+import contextlib
+import heapq
+import math
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+TICK = 1e-6  # seconds that pass with every reading
+START = 1000.0  # seconds: what monotonic() begins at, the same in every run
+GRACE = 0.005  # seconds of real time given to data under way between sockets of this process, before a jump
+STALL = 1.0  # seconds without any event on such sockets, before a wait without a timer is called a deadlock
+SLICE = 0.05  # seconds: how long a real wait lasts before the threads are looked at again
+MAX_JUMPS = 20_000
+MAX_SECONDS = 7 * 86_400.0
+
+real_sleep = time.sleep
+real_monotonic = time.monotonic
+real_time = time.time
+
+# Library code that polls the real world and must see real time.
+_MACHINERY = ("multiprocessing", "concurrent.futures.process", "concurrent.futures._base", "subprocess", "socketserver")
+
+
+class Stuck(BaseException):
+    """Raised out of a loop that can never go on. `kind` is "deadlock" or "timeout" (virtual time without end)."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Clock:
+    """The virtual time of one process, and what is known of its threads. Times are in seconds."""
+
+    def __init__(self) -> None:
+        self.virtual = True
+        self.on_block: Callable[[str, FrameType], None] = lambda what, frame: None
+        self.on_stuck: Callable[[], None] = lambda: None
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the start: called in the child before a program runs, with no other thread alive."""
+        self.now = START
+        self.epoch = real_time()
+        self.jumps = 0
+        self.real_waits = 0
+        self.stuck: Stuck | None = None
+        self._lock = threading.Lock()
+        self._flowing = 0
+        self._flow_start = 0.0
+        self._sleepers: list[tuple[float, int, threading.Lock, int]] = []  # due, number, its lock, thread ident
+        self._sleep_count = 0
+        self._pool_jobs = 0  # work given to thread pools and not finished
+        self._asleep_for_real: set[int] = set()
+        self._wake_ups: list[Callable[[], None]] = []
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self) -> float:
+        """Virtual seconds since an arbitrary point; later than every earlier reading."""
+        with self._lock:
+            self.now += TICK
+            return self.now + self._flowed()
+
+    def _flowed(self) -> float:
+        return real_monotonic() - self._flow_start if self._flowing else 0.0
+
+    @contextlib.contextmanager
+    def flow(self) -> Iterator[None]:
+        """Real time counts while this is open; two threads at once don't count it twice."""
+        with self._lock:
+            if not self._flowing:
+                self._flow_start = real_monotonic()
+            self._flowing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                passed = self._flowed()
+                self._flowing -= 1
+                if self._flowing:
+                    self._flow_start += passed
+                self.now += passed
+
+    # --- sleeping ----------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        """`time.sleep` on this clock: the main thread jumps, other threads wait until time has come to them."""
+        seconds = float(seconds)
+        if seconds != seconds:
+            raise ValueError("Invalid value NaN (not a number)")
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        if threading.current_thread() is threading.main_thread():
+            self._sleep_in_main(seconds)
+            return
+        gate = threading.Lock()
+        gate.acquire()
+        with self._lock:
+            self._sleep_count += 1
+            due = self.now + self._flowed() + seconds
+            heapq.heappush(self._sleepers, (due, self._sleep_count, gate, threading.get_ident()))
+        for wake in self._wake_ups:
+            wake()
+        # Nobody moves the clock while the main thread waits for something else, a join say: then real time does.
+        begun = real_monotonic()
+        while not gate.acquire(timeout=max(min(SLICE, begun + seconds - real_monotonic()), 0.0)):
+            if real_monotonic() >= begun + seconds:
+                self._wake_by_real_time(gate, due)
+                return
+
+    def _wake_by_real_time(self, gate: threading.Lock, due: float) -> None:
+        with self._lock:
+            self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[2] is not gate]
+            heapq.heapify(self._sleepers)
+            self.now = max(self.now, due)
+
+    def _sleep_in_main(self, seconds: float) -> None:
+        end = self.now + self._flowed() + seconds
+        while True:
+            if not self.others_busy():
+                with self._lock:
+                    first = self._sleepers[0][0] if self._sleepers else end
+                    self.now = max(self.now, min(first, end))
+                if first > end or not self._sleepers:
+                    return
+                self.release_due()
+                real_sleep(0)
+                continue
+            with self.flow():
+                real_sleep(min(max(end - self.now, 0.0), 0.001))
+            self.release_due()
+            if self.now >= end:
+                return
+
+    def release_due(self) -> None:
+        """Let go on whoever has slept enough."""
+        with self._lock:
+            now = self.now + self._flowed()
+            while self._sleepers and self._sleepers[0][0] <= now:
+                heapq.heappop(self._sleepers)[2].release()
+
+    def next_sleeper(self) -> float | None:
+        with self._lock:
+            return self._sleepers[0][0] if self._sleepers else None
+
+    # --- threads -----------------------------------------------------------------------------------------------------
+
+    def others_busy(self) -> bool:
+        """Whether another thread may be at work: neither asleep on this clock nor idle in a pool."""
+        with self._lock:
+            asleep = {ident for *_, ident in self._sleepers}
+            jobs = self._pool_jobs
+        pools = concurrent.futures.thread._threads_queues
+        asleep_in_pools = 0
+        me = threading.get_ident()
+        for thread in threading.enumerate():
+            if thread.ident == me:
+                continue
+            if thread in pools:
+                asleep_in_pools += thread.ident in asleep
+            elif thread.ident not in asleep:
+                return True
+        return jobs > asleep_in_pools
+
+    def is_idle(self, thread: threading.Thread) -> bool:
+        """Whether it is a pool's worker and no pool has work."""
+        return thread in concurrent.futures.thread._threads_queues and not self._pool_jobs
+
+    def is_asleep(self, thread: threading.Thread) -> bool:
+        return thread.ident in self._asleep_for_real or any(ident == thread.ident for *_, ident in self._sleepers)
+
+    def sleep_for_real(self, seconds: float) -> None:
+        """`time.sleep` where the clock is real; the sleeper is still known as one."""
+        self._asleep_for_real.add(threading.get_ident())
+        try:
+            real_sleep(seconds)
+        finally:
+            self._asleep_for_real.discard(threading.get_ident())
+
+    def job_added(self) -> None:
+        with self._lock:
+            self._pool_jobs += 1
+
+    def job_done(self) -> None:
+        with self._lock:
+            self._pool_jobs -= 1
+
+    def add_wake_up(self, wake: Callable[[], None]) -> None:
+        self._wake_ups.append(wake)
+
+    # --- jumping -----------------------------------------------------------------------------------------------------
+
+    def jump(self, seconds: float) -> None:
+        """Let `seconds` pass at once, to the end of the millisecond that epoll would have waited for."""
+        with self._lock:
+            self.now += math.ceil(seconds * 1e3 - 1e-6) * 1e-3
+        self._count_jump()
+
+    def jump_to(self, due: float) -> None:
+        with self._lock:
+            self.now = max(self.now, due)
+        self._count_jump()
+
+    def _count_jump(self) -> None:
+        self.jumps += 1
+        passed = self.now - START
+        if self.jumps > MAX_JUMPS or passed > MAX_SECONDS:
+            raise self.give_up("timeout", f"it goes on for ever: {self.jumps} waits, {passed:.0f} s of waiting so far")
+
+    def give_up(self, kind: str, message: str) -> Stuck:
+        if self.stuck is None:
+            self.on_stuck()
+        self.stuck = Stuck(kind, message)
+        return self.stuck
+
+
+CLOCK = Clock()
+
+
+# --- the selector ----------------------------------------------------------------------------------------------------
+
+
+def _jumping_select(self: Any, timeout: float | None = None) -> Any:
+    """What stands in for a selector's `select`: real events first; without any, time moves on as the module says."""
+    poll = super(type(self), self).select
+    if not CLOCK.virtual:
+        return poll(timeout)
+    events = poll(0)
+    if events or (timeout is not None and timeout <= 0):
+        return events
+    deadline = None if timeout is None else CLOCK.now + timeout
+    stalled = 0.0
+    while True:
+        busy = CLOCK.others_busy()
+        sleeper = CLOCK.next_sleeper()
+        outside = busy or _children_alive() or _alarm_armed() or _leads_outside(self)
+        local = not outside and _has_descriptors(self)
+        events = poll(GRACE) if local else poll(0)  # after the counters: see the module's last paragraph
+        if events:
+            return events
+        if outside:
+            with CLOCK.flow():
+                events = poll(SLICE if deadline is None else min(SLICE, max(deadline - CLOCK.now, 0.0)))
+            CLOCK.real_waits += 1
+            CLOCK.release_due()
+            if events or (deadline is not None and CLOCK.now >= deadline):
+                return events
+        elif sleeper is not None and (deadline is None or sleeper <= deadline):
+            CLOCK.jump_to(sleeper)
+            CLOCK.release_due()
+            real_sleep(0)
+        elif deadline is not None:
+            CLOCK.jump(deadline - CLOCK.now)
+            return poll(0)
+        elif local and stalled < STALL:
+            begun = real_monotonic()
+            events = poll(SLICE)
+            stalled += real_monotonic() - begun
+            if events:
+                return events
+        else:
+            raise CLOCK.give_up("deadlock", "everything waits, and nothing can wake it")
+
+
+def _own_descriptors(selector: Any) -> Iterator[int]:
+    """Descriptors a loop watches, but for its own wake-up pipe."""
+    for key in (selector.get_map() or {}).values():
+        reader = key.data[0] if isinstance(key.data, tuple) and key.data else None
+        if getattr(getattr(reader, "_callback", None), "__name__", "") != "_read_from_self":
+            yield key.fd
+
+
+def _has_descriptors(selector: Any) -> bool:
+    return any(True for _ in _own_descriptors(selector))
+
+
+def _leads_outside(selector: Any) -> bool:
+    """Whether a watched descriptor may become ready through anything but this process and its children."""
+    return any(not _is_local(fd) for fd in _own_descriptors(selector))
+
+
+def _is_local(fd: int) -> bool:
+    try:
+        what = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return False
+    if what.startswith("pipe:") or what == "anon_inode:[eventfd]":
+        return True
+    if not what.startswith("socket:"):
+        return False
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            if sock.family not in (socket.AF_INET, socket.AF_INET6):
+                return sock.family == getattr(socket, "AF_UNIX", None)
+            host = sock.getsockname()[0]
+            return host.startswith("127.") or host in ("::1", "0.0.0.0", "::") or host.startswith("::ffff:127.")  # noqa: S104
+    except OSError:
+        return False
+
+
+def _children_alive() -> bool:
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _alarm_armed() -> bool:
+    return hasattr(signal, "getitimer") and any(
+        signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    )
+
+
+_jumping_classes: dict[type, type] = {}
+
+
+def _jumping(kind: type) -> type:
+    """A subclass of a selector class that jumps; it keeps the class's name, which programs may print."""
+    if kind not in _jumping_classes:
+        _jumping_classes[kind] = type(kind.__name__, (kind,), {"select": _jumping_select})
+    return _jumping_classes[kind]
+
+
+# --- putting it in place ---------------------------------------------------------------------------------------------
+
+
+def _from_machinery(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith(_MACHINERY)
+
+
+def _clock_function(offset: Callable[[], float], real: Callable[[], float], scale: int | None) -> Callable[[], Any]:
+    """A function that reads the virtual clock for programs and the real one for library code that polls."""
+
+    def read() -> Any:
+        if not CLOCK.virtual or _from_machinery(sys._getframe(1)):
+            return real()
+        seconds = offset() + CLOCK.read()
+        return seconds if scale is None else int(seconds * scale)
+
+    return _posing(read, real.__name__)
+
+
+def _posing(function: Any, name: str) -> Any:
+    """`function` under the name of the `time` function it stands for, which pickle asks for."""
+    function.__module__, function.__name__, function.__qualname__ = "time", name, name
+    return function
+
+
+def _sleep(seconds: float, /) -> None:
+    """`time.sleep` for programs; inside a running loop it is reported as well."""
+    frame = sys._getframe(1)
+    if _from_machinery(frame):
+        real_sleep(seconds)
+        return
+    if asyncio._get_running_loop() is not None:
+        CLOCK.on_block("time.sleep", frame)
+    if CLOCK.virtual:
+        CLOCK.sleep(seconds)
+    else:
+        CLOCK.sleep_for_real(seconds)
+
+
+def install() -> None:
+    """Put the clock in place, once in a process. `CLOCK.virtual = False` later makes everything real again."""
+    _install_time()
+    _install_loops()
+    _install_pools()
+
+
+def _install_time() -> None:
+    since_start = lambda: 0.0  # noqa: E731
+    since_epoch = lambda: CLOCK.epoch - START  # noqa: E731
+    for name, offset in (("monotonic", since_start), ("perf_counter", since_start), ("time", since_epoch)):
+        setattr(time, name, _clock_function(offset, getattr(time, name), None))
+        setattr(time, f"{name}_ns", _clock_function(offset, getattr(time, f"{name}_ns"), 10**9))
+    time.sleep = _posing(_sleep, "sleep")
+
+
+def _install_loops() -> None:
+    selector_loop = asyncio.selector_events.BaseSelectorEventLoop
+    base_loop = asyncio.base_events.BaseEventLoop
+    plain_init, plain_time = selector_loop.__init__, base_loop.time
+
+    def init(self: Any, selector: selectors.BaseSelector | None = None) -> None:
+        selector = selector if selector is not None else selectors.DefaultSelector()
+        with contextlib.suppress(TypeError):  # a selector of another layout: its loop keeps real time
+            selector.__class__ = _jumping(type(selector))
+        plain_init(self, selector)
+        CLOCK.add_wake_up(WeakWakeUp(self))
+
+    def loop_time(self: Any) -> float:
+        if CLOCK.virtual and type(getattr(self, "_selector", None)) in _jumping_classes.values():
+            return CLOCK.read()
+        return plain_time(self)
+
+    selector_loop.__init__ = init  # type: ignore[method-assign]
+    base_loop.time = loop_time  # type: ignore[method-assign]
+
+
+class WeakWakeUp:
+    """Wakes a loop without keeping it alive: an unclosed loop must still be collected, and found."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+
+    def __call__(self) -> None:
+        loop: Any = self._loop()
+        if loop is not None and not loop.is_closed():
+            loop._write_to_self()
+
+
+def _install_pools() -> None:
+    pool = concurrent.futures.thread.ThreadPoolExecutor
+    item: Any = concurrent.futures.thread._WorkItem
+    plain_submit, plain_run = pool.submit, item.run
+
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        CLOCK.job_added()
+        try:
+            return plain_submit(self, fn, *args, **kwargs)
+        except BaseException:
+            CLOCK.job_done()
+            raise
+
+    def run(self: Any, *args: Any) -> None:
+        try:
+            plain_run(self, *args)
+        finally:
+            CLOCK.job_done()  # after the future's callbacks: whoever waits for it has been woken
+
+    pool.submit = submit  # type: ignore[method-assign]
+    item.run = run

@@ -1,0 +1,403 @@
+"""Runs one program in this process and reports what was seen. The process ends with it.
+
+Every function that the end of a program needs is bound before its first line runs: a program may replace `os._exit`
+or `json.dumps`, and still not get past this module.
+"""
+
+from __future__ import annotations
+
+import __future__ as future_features
+
+import ast
+import asyncio
+import asyncio.runners
+import atexit
+import builtins
+import contextlib
+import inspect
+import io
+import json
+import linecache
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .clock import CLOCK, Stuck
+from .watch import Watch
+from .wire import clipped, mark
+
+_FUTURE_FLAGS = 0
+for _name in future_features.all_feature_names:
+    _FUTURE_FLAGS |= getattr(future_features, _name).compiler_flag
+
+_TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_STARTS_A_LOOP = frozenset({"run", "Runner", "run_until_complete", "run_forever"})
+
+
+@dataclass
+class Step:
+    """One piece of a program: its job entry, and its code once compiled."""
+
+    name: str
+    line: int
+    source: str
+    tree: ast.Module | None = None
+    code: types.CodeType | None = None
+
+    @property
+    def awaits(self) -> bool:
+        return self.code is not None and bool(self.code.co_flags & inspect.CO_COROUTINE)
+
+
+@dataclass
+class Outcome:
+    """How far a program came: the step it was in, and the exception that ended it. `error` is a report entry."""
+
+    step: int = 0
+    error: dict[str, Any] | None = None
+    mode: str = ""
+    printed: list[list[Any]] = field(default_factory=list)
+
+
+class Stream(io.TextIOWrapper):
+    """Standard output or error of a program: as the real one, and it remembers which line wrote what."""
+
+    def __init__(self, descriptor: int, watch: Watch, printed: list[list[Any]] | None) -> None:
+        name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
+        raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as the process
+        super().__init__(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+        self.mode = "w"
+        self._watch, self._printed, self._left, self._shown_name = watch, printed, 1 << 16, name
+
+    @property
+    def name(self) -> str:
+        return self._shown_name
+
+    def write(self, text: str) -> int:
+        if self._printed is None:
+            if self._watch.swallow(text):
+                return len(text)
+        elif text and self._left > 0 and isinstance(text, str):
+            sites = self._watch.sites(sys._getframe(1))
+            kept = text[: self._left]
+            self._left -= len(kept) + 16
+            if self._printed and self._printed[-1][0] == sites:
+                self._printed[-1][1] += kept
+            else:
+                self._printed.append([sites, kept])
+        return super().write(text)
+
+
+def run(job: dict[str, Any], report_fd: int, watch: Watch, leftovers: Callable[[], int] | None = None) -> None:
+    """Run `job` and write its report to `report_fd`. Never returns: the process exits, with status 0.
+
+    `leftovers` ends the processes that the program has left and counts them, where no server does.
+    """
+    write, leave, dumps, pid, getpid = os.write, os._exit, json.dumps, os.getpid(), os.getpid
+    nonce, outcome, failed = str(job["nonce"]), Outcome(), BaseException
+    try:
+        _run(job, watch, outcome)
+        if getpid() != pid:
+            leave(0)  # a process that the program forked came here: only the first one speaks
+        report = {**_report(watch, outcome), "left": leftovers() if leftovers is not None else 0}
+        frame = memoryview(f"{nonce} {dumps(report)}\n".encode())
+        while frame:
+            frame = frame[write(report_fd, frame) :]
+    except failed as error:
+        if getpid() == pid:
+            write(2, f"the report could not be written: {type(error).__name__}\n".encode())
+            leave(70)
+    leave(0)
+
+
+def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
+    steps = [Step(step["name"], step["line"], step["code"]) for step in job["steps"]]
+    CLOCK.virtual = job["clock"] == "virtual"
+    CLOCK.reset()
+    sys.stdout = sys.__stdout__ = Stream(1, watch, outcome.printed)
+    sys.stderr = sys.__stderr__ = Stream(2, watch, None)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    watch.begin(frozenset(step.name for step in steps))
+    module = _main_module(steps)
+    end = _end_of_run(watch, module)
+    if _compile(steps, outcome):
+        outcome.mode = "loop" if _needs_loop(steps, script=bool(job["script"])) else "script"
+        runner = _Run(job, steps, module, outcome, watch)
+        (runner.in_loop if outcome.mode == "loop" else runner.as_script)()
+        del runner
+    del module, steps
+    end()
+
+
+def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
+    """What happens after the last line, in the order of Python's own exit; bound before the first."""
+    stop_helpers, exit_functions, collect = _stop_helpers, atexit._run_exitfuncs, watch.collect
+    threads, refusals, leftovers = watch.look_at_threads, watch.look_at_refusals, watch.look_at_leftovers
+    namespace = module.__dict__
+    flush_out, flush_err = sys.stdout.flush, sys.stderr.flush
+
+    def end() -> None:
+        threads()
+        stop_helpers()
+        exit_functions()
+        refusals()
+        leftovers()
+        namespace.clear()
+        collect()
+        with contextlib.suppress(ValueError, OSError):  # closed by the program: the missing last mark tells
+            flush_out()
+            flush_err()
+
+    return end
+
+
+def _stop_helpers() -> None:
+    """multiprocessing's own helper processes live until the interpreter ends, by design: they are not the program's."""
+    for name, attribute in (
+        ("multiprocessing.forkserver", "_forkserver"),
+        ("multiprocessing.resource_tracker", "_resource_tracker"),
+    ):
+        helper = getattr(sys.modules.get(name), attribute, None)
+        if helper is not None:
+            helper._stop()
+
+
+# --- before it runs --------------------------------------------------------------------------------------------------
+
+
+def _main_module(steps: list[Step]) -> types.ModuleType:
+    """A real `__main__`: pickle, dataclasses and inspect look there. Its file holds the whole program."""
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    path = os.path.join(os.getcwd(), "main.py")
+    text = "\n".join(step.source for step in steps)
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError:
+        path = "main.py"
+    module.__file__ = path
+    sys.modules["__main__"] = module
+    sys.argv[:] = [path]
+    lines: dict[str, list[str]] = {}
+    for step in steps:
+        known = lines.setdefault(step.name, [])
+        known += [""] * (step.line - 1 - len(known)) + [line + "\n" for line in step.source.split("\n")]
+    for name, text_lines in lines.items():
+        linecache.cache[name] = (sum(map(len, text_lines)), None, text_lines, name)
+    return module
+
+
+def _compile(steps: list[Step], outcome: Outcome) -> bool:
+    """Compile every step before any runs; a later step keeps the `__future__` features of an earlier one."""
+    flags = 0
+    for index, step in enumerate(steps):
+        outcome.step = index
+        try:
+            step.tree = compile(
+                step.source, step.name, "exec", ast.PyCF_ONLY_AST | _TOP_LEVEL_AWAIT | flags, dont_inherit=True
+            )
+            ast.increment_lineno(step.tree, step.line - 1)
+            step.code = compile(step.tree, step.name, "exec", _TOP_LEVEL_AWAIT | flags, dont_inherit=True)
+        except SyntaxError as error:
+            line = (error.lineno or 1) + (step.line - 1 if step.tree is None else 0)
+            outcome.error = {
+                "kind": "syntax",
+                "text": clipped(error.msg),
+                "sites": [(step.name, line)],
+                "column": error.offset,
+                "end_column": error.end_offset if error.end_lineno == error.lineno else None,
+            }
+            return False
+        except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+            outcome.error = {
+                "kind": "syntax",
+                "text": f"{type(error).__name__}: {clipped(error)}",
+                "sites": [(step.name, step.line)],
+            }
+            return False
+        flags |= step.code.co_flags & _FUTURE_FLAGS
+    return True
+
+
+def _needs_loop(steps: list[Step], *, script: bool) -> bool:
+    """Whether the program runs inside a running loop; the rule is in the note format, "in or out of a loop"."""
+    if any(step.awaits for step in steps):
+        return True
+    if script:
+        return False
+    own = (
+        [step.tree for step in steps[1:] if step.tree]
+        if steps[0].name == "prelude.py"
+        else [s.tree for s in steps if s.tree]
+    )
+    names = _asyncio_names(tree for step in steps if (tree := step.tree))
+    uses = False
+    for tree in own:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _starts_a_loop(node.func, names):
+                return False
+            if isinstance(node, ast.Name) and node.id in names:
+                uses = True
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "asyncio":
+                uses = True
+    return uses
+
+
+def _asyncio_names(trees: Any) -> dict[str, str]:
+    """Names that stand for asyncio ("") or for something of it, as imported anywhere in the program."""
+    names: dict[str, str] = {}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name.split(".")[0] == "asyncio":
+                        names[(alias.asname or alias.name).split(".")[0]] = ""
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "asyncio":
+                names |= {alias.asname or alias.name: alias.name for alias in node.names}
+    return names
+
+
+def _starts_a_loop(function: ast.expr, names: dict[str, str]) -> bool:
+    if isinstance(function, ast.Name):
+        return names.get(function.id, "") in _STARTS_A_LOOP
+    if not isinstance(function, ast.Attribute):
+        return False
+    if function.attr in ("run_until_complete", "run_forever"):
+        return True
+    if function.attr not in ("run", "Runner"):
+        return False
+    root = function.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and names.get(root.id) == ""
+
+
+# --- while it runs ---------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """The steps of a program, one after the other in one namespace."""
+
+    def __init__(
+        self, job: dict[str, Any], steps: list[Step], module: types.ModuleType, outcome: Outcome, watch: Watch
+    ) -> None:
+        self._steps, self._names, self._outcome, self._watch = steps, module.__dict__, outcome, watch
+        self._nonce, self._raises, self._raises_at = job["nonce"], job["raises"], job["raises_at"]
+        self._write, self._eval = os.write, eval
+
+    def as_script(self) -> None:
+        """Plain Python, no loop around it."""
+        position = 0
+        while position < len(self._steps):
+            try:
+                for index in range(position, len(self._steps)):
+                    self._begin(index)
+                    self._eval(self._steps[index].code, self._names)
+                break
+            except BaseException as error:
+                position = self._ended_by(error)
+        self._end()
+
+    def in_loop(self) -> None:
+        """Inside a running loop, as the body of one coroutine: what asyncio.run(main()) does for main."""
+        position = 0
+        try:
+            with asyncio.runners.Runner() as runner:
+                while position < len(self._steps):
+                    try:
+                        runner.run(self._body(position))
+                        break
+                    except BaseException as error:
+                        position = self._ended_by(error)
+                self._end()
+        except BaseException as error:
+            self._outcome.error = self._outcome.error or _described(error, self._watch, None, self._names)
+
+    async def _body(self, position: int) -> None:
+        for index in range(position, len(self._steps)):
+            self._begin(index)
+            result = self._eval(self._steps[index].code, self._names)
+            if self._steps[index].awaits:
+                await result
+
+    def _begin(self, index: int) -> None:
+        self._outcome.step = index
+        self._mark(index)
+
+    def _end(self) -> None:
+        self._mark("end")
+
+    def _mark(self, step: int | str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed by the program: the missing mark tells
+            sys.__stdout__.flush() if sys.__stdout__ is not None else None
+            self._write(1, mark(self._nonce, step))
+
+    def _ended_by(self, error: BaseException) -> int:
+        """Keep what ended the program. The step to go on with: after an expected exception, the checks behind it."""
+        index = self._outcome.step
+        expected = self._raises if index == self._raises_at else None
+        self._outcome.error = _described(error, self._watch, expected, self._names)
+        error.__traceback__ = None
+        return index + 1 if self._outcome.error.get("expected") else len(self._steps)
+
+
+def _described(error: BaseException, watch: Watch, expected: str | None, names: dict[str, Any]) -> dict[str, Any]:
+    """A report entry for an exception: kind, type, text, the program's own frames, and whether it was expected."""
+    kind = "exception"
+    if isinstance(error, Stuck):
+        kind = error.kind
+    elif isinstance(error, MemoryError):
+        kind = "memory"
+    elif isinstance(error, SystemExit):
+        kind = "exit"
+    entry: dict[str, Any] = {
+        "kind": kind,
+        "type": type(error).__name__,
+        "text": clipped(error),
+        "sites": watch.stuck_sites if isinstance(error, Stuck) else watch.traceback_sites(error)[-8:],
+        "inner": _inner(error, watch),
+    }
+    if expected is not None and kind != "deadlock":
+        entry["expected"] = _is_expected(error, expected, names)
+    return entry
+
+
+def _inner(error: BaseException, watch: Watch) -> list[dict[str, Any]]:
+    """What an exception group holds, flattened: type, text and the program's frames of each."""
+    found: list[dict[str, Any]] = []
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions[:8]:
+            inner = _inner(part, watch)
+            found += inner or [
+                {"type": type(part).__name__, "text": clipped(part), "sites": watch.traceback_sites(part)[-4:]}
+            ]
+    return found[:8]
+
+
+def _is_expected(error: BaseException, expected: str, names: dict[str, Any]) -> bool:
+    """Whether `expected` names the exception's own class: by its name, its full name, or a name that leads to it."""
+    kind = type(error)
+    if expected in (kind.__name__, kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}"):
+        return True
+    head, *rest = expected.split(".")
+    found = names.get(head, getattr(builtins, head, sys.modules.get(head)))
+    for name in rest:
+        found = getattr(found, name, None)
+    return found is kind
+
+
+def _report(watch: Watch, outcome: Outcome) -> dict[str, Any]:
+    printed = [[sites, text] for sites, text in outcome.printed if sites]
+    return {
+        "mode": outcome.mode,
+        "step": outcome.step,
+        "error": outcome.error,
+        "printed": printed,
+        "seen": watch.seen,
+        "tampered": watch.tampered(),
+        "fixed_port": watch.refusals is not None and watch.refusals.fixed_port,
+    }

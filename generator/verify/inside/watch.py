@@ -1,0 +1,489 @@
+"""What is noticed while a program runs.
+
+Hooks are put below everything a program may change: below warning filters, below a loop's own exception handler,
+below `sys.stderr`. At the end they must all still be there (`tampered`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.events
+import asyncio.runners
+import asyncio.taskgroups
+import contextlib
+import gc
+import importlib._bootstrap  # type: ignore[import-not-found]
+import inspect
+import io
+import logging
+import subprocess
+import sys
+import threading
+import time
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .clock import CLOCK
+from .refusals import RefusalWatch
+from .wire import LIST_LIMIT, clipped
+
+BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
+Site = tuple[str, int]  # file name and line, as in `steps` of the job
+
+_thread_time = time.thread_time
+_ident = threading.get_ident
+_getframe = sys._getframe
+_running_loop = asyncio._get_running_loop
+_collect = gc.collect
+_objects = gc.get_objects
+_set_origin_depth = sys.set_coroutine_origin_tracking_depth
+
+ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
+
+
+class Watch:
+    """All that is seen of one program. `own` are its file names, which tell its frames from library frames."""
+
+    def __init__(self, refusals: RefusalWatch | None = None) -> None:
+        self.refusals = refusals
+        self.stuck_sites: list[Site] = []
+        self.own: frozenset[str] = frozenset()
+        self.seen: dict[str, list[dict[str, Any]]] = {}
+        self.ending = False
+        self.logged = io.StringIO()
+        self._quiet: dict[int, list[str]] = {}  # thread ident -> what it wrote to standard error meanwhile
+        self._flagged: set[int] = set()  # ids of coroutines already reported
+        self._origins: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
+        self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._import_time: dict[int, float] = {}
+        self._hooks: list[tuple[Any, str, Any]] = []
+
+    # --- notes ---------------------------------------------------------------------------------------------------------
+
+    def note(self, kind: str, site: Site | None = None, **facts: Any) -> None:
+        """Keep one observation; only the first few of a kind."""
+        kept = self.seen.setdefault(kind, [])
+        if len(kept) < LIST_LIMIT:
+            kept.append({"site": site, **{name: clipped(value) for name, value in facts.items()}})
+
+    def site(self, frame: types.FrameType | None) -> Site | None:
+        """The nearest place in the program, from `frame` outwards."""
+        while frame is not None:
+            if frame.f_code.co_filename in self.own:
+                return frame.f_code.co_filename, frame.f_lineno
+            frame = frame.f_back
+        return None
+
+    def sites(self, frame: types.FrameType | None) -> list[Site]:
+        """Every place in the program on the stack, innermost first; at most eight."""
+        found: list[Site] = []
+        while frame is not None and len(found) < 8:
+            if frame.f_code.co_filename in self.own:
+                found.append((frame.f_code.co_filename, frame.f_lineno))
+            frame = frame.f_back
+        return found
+
+    def coroutine_site(self, coroutine: Any) -> Site | None:
+        """Where a coroutine stands now: the innermost own frame of the chain that it awaits; else its definition."""
+        found = None
+        for _ in range(100):
+            frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+            if frame is not None and frame.f_code.co_filename in self.own:
+                found = (frame.f_code.co_filename, frame.f_lineno)
+            following = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+            if following is None:
+                break
+            coroutine = following
+        if found is None:
+            code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "ag_code", None)
+            if code is not None and code.co_filename in self.own:
+                found = (code.co_filename, code.co_firstlineno)
+        return found
+
+    def traceback_sites(self, error: BaseException) -> list[Site]:
+        """The program's frames of a traceback, outermost first."""
+        found = []
+        traceback = error.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename in self.own:
+                found.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
+            traceback = traceback.tb_next
+        return found
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[list[str]]:
+        """What this thread writes to standard error meanwhile is kept in the list, not written."""
+        ident, texts = _ident(), []
+        outer = self._quiet.get(ident)
+        self._quiet[ident] = texts
+        try:
+            yield texts
+        finally:
+            if outer is None:
+                del self._quiet[ident]
+            else:
+                self._quiet[ident] = outer
+
+    def swallow(self, text: str) -> bool:
+        """Whether standard error's `text` is accounted for already, and so not written."""
+        texts = self._quiet.get(_ident())
+        if texts is None:
+            return False
+        texts.append(text)
+        return True
+
+    # --- hooks ---------------------------------------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Put every hook in place, once in a process."""
+        CLOCK.on_block = lambda what, frame: self.note("blocking", self.site(frame), what=what)
+        CLOCK.on_stuck = self._look_at_waiting
+        self._hook(warnings, "_warn_unawaited_coroutine", lambda plain: self._never_awaited)
+        self._hook(warnings, "_showwarnmsg", self._show_warning)
+        self._hook(warnings, "warn", self._warn)
+        self._hook(asyncio.base_events.BaseEventLoop, "call_exception_handler", self._loop_error)
+        self._hook(asyncio.base_events.BaseEventLoop, "create_task", self._create_task)
+        self._hook(asyncio.base_events.BaseEventLoop, "shutdown_asyncgens", self._shutdown_asyncgens)
+        self._hook(asyncio.runners, "_cancel_all_tasks", self._cancel_all_tasks)
+        self._hook(asyncio.events.Handle, "_run", self._run_handle)
+        self._hook(asyncio.taskgroups.TaskGroup, "_on_task_done", self._group_task_done)
+        self._hook(importlib._bootstrap, "_find_and_load", self._find_and_load)
+        self._hook(logging.Handler, "handle", self._handle_record)
+        for name in ("wait", "communicate"):
+            self._hook(subprocess.Popen, name, self._blocking_popen)
+        sys.unraisablehook = self._unraisable
+        threading.excepthook = self._thread_error
+
+    def _hook(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        hook = make(getattr(owner, name))
+        setattr(owner, name, hook)
+        self._hooks.append((owner, name, hook))
+
+    def begin(self, own: frozenset[str]) -> None:
+        """Ready for a program whose file names are `own`."""
+        self.own = own
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        self._insist()
+        _set_origin_depth(ORIGIN_DEPTH)
+        if self.refusals is not None:
+            self.refusals.install()
+
+    def _insist(self) -> None:
+        """ResourceWarnings are shown whatever filters stand: ours is put in front of each that a program adds."""
+        add = getattr(warnings, "_add_filter", None) or sys.modules["_py_warnings"]._add_filter
+        home = sys.modules.get("_py_warnings", warnings)
+
+        def insisting(*item: Any, append: bool) -> None:
+            add(*item, append=append)
+            if not append:
+                add("always", None, ResourceWarning, None, 0, append=False)
+
+        for module in {home, warnings}:
+            if hasattr(module, "_add_filter"):
+                module._add_filter = insisting
+        add("always", None, ResourceWarning, None, 0, append=False)
+
+    def tampered(self) -> list[str]:
+        """Names of hooks that the program has taken away."""
+        gone = [
+            f"{getattr(owner, '__name__', owner)}.{name}"
+            for owner, name, hook in self._hooks
+            if inspect.getattr_static(owner, name, None) is not hook
+        ]
+        gone += [
+            name
+            for name, module in (("warnings", warnings), ("asyncio", asyncio))
+            if sys.modules.get(name) is not module
+        ]
+        return gone
+
+    def _never_awaited(self, coroutine: Any) -> None:
+        if id(coroutine) in self._flagged:
+            return
+        self._flagged.add(id(coroutine))
+        origin = getattr(coroutine, "cr_origin", None) or ()
+        site = next(((name, line) for name, line, _ in origin if name in self.own), None)
+        self.note("never_awaited", site or self.coroutine_site(coroutine), name=coroutine.__qualname__)
+
+    def _show_warning(self, plain: Any) -> Any:
+        def show(message: Any) -> None:
+            site = (message.filename, message.lineno) if message.filename in self.own else None
+            if issubclass(message.category, ResourceWarning):
+                self.note("unclosed", site or self.site(_getframe(1)), text=message.message)
+                return
+            with self.quiet() as texts:
+                plain(message)
+            if not texts or (
+                site is None and issubclass(message.category, DeprecationWarning | PendingDeprecationWarning)
+            ):
+                return
+            if issubclass(message.category, DeprecationWarning | PendingDeprecationWarning):
+                self._note_deprecated(site, message.message)
+            else:
+                self.note("stderr", site, text=f"{message.category.__name__}: {clipped(message.message)}")
+
+        return show
+
+    def _warn(self, plain: Any) -> Any:
+        """Below the filters: a DeprecationWarning that a program ignores is a deprecated call all the same."""
+
+        def warn(message: Any, category: Any = None, stacklevel: int = 1, source: Any = None, **more: Any) -> None:
+            kind = type(message) if isinstance(message, Warning) else category or UserWarning
+            if isinstance(kind, type) and issubclass(kind, DeprecationWarning | PendingDeprecationWarning):
+                site = self._warned_site(stacklevel, more.get("skip_file_prefixes", ()))
+                if site is not None and not self._recording():
+                    self._note_deprecated(site, message)
+            plain(message, category, stacklevel + 1, source, **more)
+
+        return warn
+
+    def _note_deprecated(self, site: Site | None, message: Any) -> None:
+        text = clipped(message)
+        if not any(item["site"] == site and item["text"] == text for item in self.seen.get("deprecated", ())):
+            self.note("deprecated", site, text=text)
+
+    def _warned_site(self, stacklevel: int, skipped: tuple[str, ...]) -> Site | None:
+        """The place a warning is attributed to, counted as `warnings.warn` counts, if it is in the program."""
+        frame: types.FrameType | None = _getframe(2)
+        for _ in range(max(stacklevel, 1) - 1):
+            frame = frame and frame.f_back
+        while frame is not None and skipped and frame.f_code.co_filename.startswith(tuple(skipped)):
+            frame = frame.f_back
+        if frame is None or frame.f_code.co_filename not in self.own:
+            return None
+        return frame.f_code.co_filename, frame.f_lineno
+
+    @staticmethod
+    def _recording() -> bool:
+        """Whether the program records warnings, to look at them itself (`catch_warnings(record=True)`)."""
+        context = getattr(sys.modules.get("_py_warnings"), "_get_context", None)
+        if context is not None and getattr(context(), "log", None) is not None:
+            return True
+        shown = getattr(warnings, "_showwarnmsg_impl", None)
+        return isinstance(shown, types.BuiltinMethodType) and isinstance(shown.__self__, list)
+
+    def _loop_error(self, plain: Any) -> Any:
+        def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
+            if _getframe(1).f_code.co_filename not in self.own:  # a program that calls it itself means it
+                self._note_loop_error(context)
+            with self.quiet():
+                plain(loop, context)
+
+        return call_exception_handler
+
+    def _note_loop_error(self, context: dict[str, Any]) -> None:
+        message, error = str(context.get("message", "")), context.get("exception")
+        future = context.get("task") or context.get("future")
+        if "was destroyed but it is pending" in message:
+            if not CLOCK.stuck:
+                self._note_pending(future)
+            return
+        if error is None:
+            return
+        sites = self.traceback_sites(error)
+        site = sites[-1] if sites else self._origins.get(future) if future is not None else None
+        self.note("loop_errors", site, message=message, error=f"{type(error).__name__}: {clipped(error)}")
+
+    def _note_pending(self, task: Any) -> None:
+        if id(task) in self._flagged:
+            return
+        self._flagged.add(id(task))
+        coroutine = task.get_coro() if hasattr(task, "get_coro") else None
+        site = self._origins.get(task) or self.coroutine_site(coroutine)
+        self.note("pending", site, name=getattr(coroutine, "__qualname__", task))
+
+    def _create_task(self, plain: Any) -> Any:
+        run_code = asyncio.runners.Runner.run.__code__
+
+        def create_task(loop: Any, coro: Any, **options: Any) -> Any:
+            task = plain(loop, coro, **options)
+            caller = _getframe(1)
+            with contextlib.suppress(TypeError):  # a factory's task may not take weak references
+                if caller.f_code is run_code:
+                    self._mains.add(task)
+                site = self.site(caller)
+                if site is not None:
+                    self._origins[task] = site
+            return task
+
+        return create_task
+
+    def _cancel_all_tasks(self, plain: Any) -> Any:
+        def cancel_all_tasks(loop: Any) -> None:
+            self.ending = True
+            if not CLOCK.stuck:
+                for task in sorted(asyncio.all_tasks(loop), key=lambda task: self._origins.get(task) or ("", 0)):
+                    if task not in self._mains:
+                        self._note_pending(task)
+            plain(loop)
+
+        return cancel_all_tasks
+
+    def _shutdown_asyncgens(self, plain: Any) -> Any:
+        async def shutdown_asyncgens(loop: Any) -> None:
+            if not CLOCK.stuck:
+                for generator in list(loop._asyncgens):
+                    if generator.ag_frame is not None:
+                        self.note(
+                            "unclosed",
+                            self.coroutine_site(generator),
+                            text=f"asynchronous generator {generator.__qualname__}",
+                        )
+            await plain(loop)
+
+        return shutdown_asyncgens
+
+    def _run_handle(self, plain: Any) -> Any:
+        def run(handle: Any) -> None:
+            task = getattr(handle._callback, "__self__", None)
+            ident = _ident()
+            imported = self._import_time.get(ident, 0.0)
+            begun = _thread_time()
+            plain(handle)
+            spent = _thread_time() - begun - (self._import_time.get(ident, 0.0) - imported)
+            if not isinstance(task, asyncio.Future):
+                task = None
+            if spent > BUSY:
+                self._note_busy(task, spent)
+            if task is not None and task.done():
+                self._check_cancelled(task)
+
+        return run
+
+    def _note_busy(self, task: Any, spent: float) -> None:
+        coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+        site = self.coroutine_site(coroutine) if coroutine is not None else None
+        self.note(
+            "blocking", site or self._origins.get(task) if task is not None else None, what=f"{spent:.2f} s of CPU"
+        )
+
+    def _check_cancelled(self, task: Any) -> None:
+        """A task that was asked to end, said nothing of it, and ended as if nobody had asked."""
+        if self.ending or task.cancelled() or task in self._excused or not getattr(task, "cancelling", int)():
+            return
+        if task._exception is not None:  # not exception(): reading it that way counts as retrieving it
+            return
+        self._excused.add(task)
+        coroutine = task.get_coro()
+        site = self.coroutine_site(coroutine) or self._origins.get(task)
+        self.note("swallowed", site, name=getattr(coroutine, "__qualname__", task))
+
+    def _group_task_done(self, plain: Any) -> Any:
+        """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): no fault of the program's."""
+
+        def on_task_done(group: Any, task: Any) -> None:
+            plain(group, task)
+            if sys.version_info < (3, 13) and group._parent_cancel_requested:
+                self._excused.add(group._parent_task)
+
+        return on_task_done
+
+    def _find_and_load(self, plain: Any) -> Any:
+        """Importing a module for the first time is not what blocks a loop in a program that runs for long."""
+
+        def find_and_load(name: str, import_: Any) -> Any:
+            begun, ident = _thread_time(), _ident()
+            before = self._import_time.get(ident, 0.0)
+            try:
+                return plain(name, import_)
+            finally:
+                self._import_time[ident] = before + _thread_time() - begun  # nested imports count once
+
+        return find_and_load
+
+    def _handle_record(self, plain: Any) -> Any:
+        def handle(handler: Any, record: Any) -> Any:
+            with self.quiet() as texts:
+                done = plain(handler, record)
+            text = "".join(texts)
+            self.logged.write(text[:1000])
+            if "--- Logging error ---" in text:
+                self.note("stderr", self.site(_getframe(1)), text=text)
+            return done
+
+        return handle
+
+    def _blocking_popen(self, plain: Any) -> Any:
+        def method(process: Any, *args: Any, **kwargs: Any) -> Any:
+            if _running_loop() is not None and process.poll() is None:
+                frame = _getframe(1)
+                if frame.f_code.co_filename in self.own or "subprocess" in frame.f_code.co_filename:
+                    self.note("blocking", self.site(frame), what=f"subprocess.Popen.{plain.__name__}")
+            return plain(process, *args, **kwargs)
+
+        method.__name__ = plain.__name__
+        return method
+
+    def _unraisable(self, unraisable: Any) -> None:
+        error = unraisable.exc_value
+        sites = self.traceback_sites(error) if error is not None else []
+        self.note("unraisable", sites[-1] if sites else None, error=f"{unraisable.exc_type.__name__}: {clipped(error)}")
+
+    def _thread_error(self, args: Any) -> None:
+        if issubclass(args.exc_type, SystemExit):
+            return
+        sites = self.traceback_sites(args.exc_value) if args.exc_value is not None else []
+        name = args.thread.name if args.thread is not None else "a thread"
+        self.note(
+            "thread_errors",
+            sites[-1] if sites else None,
+            thread=name,
+            error=f"{args.exc_type.__name__}: {clipped(args.exc_value)}",
+        )
+
+    def _look_at_waiting(self) -> None:
+        """Where the tasks of a loop that cannot go on stand: now, before its end cancels them."""
+        tasks = [item for item in _objects() if isinstance(item, asyncio.Task) and not item.done()]
+        self.stuck_sites = sorted({site for task in tasks if (site := self.coroutine_site(task.get_coro()))})[:8]
+
+    # --- the end -------------------------------------------------------------------------------------------------------
+
+    def look_at_threads(self) -> None:
+        """Threads that outlive the program; one that is just ending gets a moment, an idle pool's worker doesn't count."""
+        for thread in threading.enumerate():
+            if thread is threading.main_thread() or thread.daemon or CLOCK.is_idle(thread):
+                continue
+            for _ in range(100):
+                if CLOCK.is_asleep(thread):
+                    break
+                thread.join(0.01)
+            if thread.is_alive() and not CLOCK.is_idle(thread):
+                self.note("threads", None, name=thread.name)
+
+    def look_at_leftovers(self) -> None:
+        """Tasks and coroutines that are still held by a name or a cycle when the program has ended."""
+        tasks = [item for item in _objects() if isinstance(item, asyncio.Task)]
+        unfinished = [task for task in tasks if not task.done()]
+        driven = {id(task.get_coro()) for task in unfinished}
+        if not CLOCK.stuck:
+            for task in unfinished:
+                if task not in self._mains:
+                    self._note_pending(task)
+        del tasks, unfinished
+        for item in _objects():
+            if (
+                type(item) is types.CoroutineType
+                and id(item) not in driven
+                and inspect.getcoroutinestate(item) == inspect.CORO_CREATED
+            ):
+                self._never_awaited(item)
+
+    def look_at_refusals(self) -> None:
+        """What the program tried and may not; what comes after this is our own doing."""
+        if self.refusals is not None:
+            self.refusals.stop()
+            for what in self.refusals.attempts:
+                self.note("refused", None, text=what)
+
+    def collect(self) -> None:
+        """Let go of everything, so that what was left open says so."""
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        for _ in range(3):
+            _collect()

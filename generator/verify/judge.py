@@ -1,0 +1,309 @@
+"""Turns what was observed of a program into findings. The snippet's side reports; only this side judges."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator.diagnostics import Diagnostic, Span
+from generator.notes import Role
+from generator.verify import expect, findings
+from generator.verify.findings import FINDINGS, Finding
+from generator.verify.plan import Job, Site
+
+_CONSEQUENCES = frozenset(
+    {"task-pending", "unclosed-resource", "thread-left", "process-left", "exception-not-retrieved"}
+)
+_ENDINGS = frozenset(
+    {"syntax-error", "exception", "deadlock", "timeout", "memory", "too-much-output", "crashed", "no-result"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a job, as seen from outside.
+
+    `status` is the wait status, `stopped` why it was stopped ("timeout", "too-much-output", "memory", "scratch", else ""), `report`
+    the one well-formed frame or None, `left` how many processes outlived it, `cpu` seconds, `trouble` what went wrong
+    on our side.
+    """
+
+    status: int
+    output: bytes
+    errors: bytes
+    report: Mapping[str, Any] | None
+    stopped: str = ""
+    left: int = 0
+    cpu: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Standard output cut at the steps: text by step index, and whether the last mark came."""
+
+    by_step: Mapping[int, str]
+    complete: bool
+
+
+def judge(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
+    """Every problem of one run, as diagnostics of the note."""
+    found = list(_found(job, nonce, run))
+    names = {item.name for item in found}
+    bugs = job.program.bugs
+    ended = names & _ENDINGS
+    if ended:
+        found = [item for item in found if item.name not in _CONSEQUENCES - bugs]
+    problems = [_diagnostic(job, item) for item in _merged(found) if item.name not in bugs]
+    if not ended - bugs:
+        printed = split_output(run.output, nonce)
+        problems += _promises(job, run)
+        problems += _outputs(job, printed, run)
+        problems += _missing_bugs(job, bugs - names)
+    return problems
+
+
+def _diagnostic(job: Job, item: Finding) -> Diagnostic:
+    known = FINDINGS[item.name]
+    return known.rule.at(item.span, f"{item.name}: {item.message}", known.hint, note=job.note.id, finding=item.name)
+
+
+def _merged(found: list[Finding]) -> list[Finding]:
+    """One finding of a kind for a place: a transport left open is reported by three objects."""
+    kept: dict[tuple[str, int], Finding] = {}
+    for item in found:
+        kept.setdefault((item.name, item.span.start), item)
+    return list(kept.values())
+
+
+def _missing_bugs(job: Job, missing: frozenset[str] | set[str]) -> Iterator[Diagnostic]:
+    for name in sorted(missing):
+        step = next(step for step in job.program.steps if name in step.bugs)
+        yield findings.NO_BUG.at(
+            _first_line(step.span),
+            f"`bug={name}` is not found: the code runs without it",
+            "a bug card whose bug is gone is a false card: restore the bug or take the name out",
+            note=job.note.id,
+        )
+
+
+def _first_line(span: Span) -> Span:
+    line = span.source.line_span(span.line)
+    return span.source.span(span.start, max(line.end, span.start))
+
+
+# --- what was seen ---------------------------------------------------------------------------------------------------
+
+
+def _found(job: Job, nonce: str, run: Execution) -> Iterator[Finding]:
+    if run.report is None:
+        yield _without_report(job, run)
+        return
+    yield from _ending(job, run.report)
+    yield from _observed(job, run.report)
+    if run.left or run.report.get("left"):
+        yield Finding("process-left", job.span(None), "a process is still running when the code has ended")
+    if run.errors:
+        text = run.errors.decode("utf-8", "replace").strip()
+        yield Finding("stderr", job.span(None), _short(text) or "blank lines")
+    if run.status != 0:
+        yield Finding("crashed", job.span(None), _status_words(run.status))
+    elif not split_output(run.output, nonce).complete and run.report.get("error") is None:
+        yield Finding("no-result", job.span(None), "it closed or replaced its own standard output")
+
+
+def _without_report(job: Job, run: Execution) -> Finding:
+    span = job.span(None)
+    if run.stopped == "timeout":
+        return Finding("timeout", span, f"it was stopped after {job.limits['wall']:g} s")
+    if run.stopped == "too-much-output":
+        return Finding("too-much-output", span, f"it prints more than {int(job.limits['output'])} bytes")
+    if run.stopped == "memory":
+        return Finding("memory", span, "its processes together take more memory than snippets may")
+    if run.stopped == "scratch":
+        return Finding("refused", span, "it writes more files than snippets may")
+    ended_by = run.status & 0x7F
+    if ended_by == getattr(signal, "SIGXCPU", 24) or (ended_by == 9 and run.cpu >= job.limits["cpu"]):
+        return Finding("timeout", span, f"it used {job.limits['cpu']:g} s of CPU and did not end")
+    if ended_by == getattr(signal, "SIGXFSZ", 25):
+        return Finding("refused", span, "it writes a larger file than snippets may")
+    last = run.errors.decode("utf-8", "replace").strip().split("\n")[-1]
+    words = _status_words(run.status) + (f"; its last words: {_short(last)}" if last else "") + run.trouble
+    return Finding("crashed" if ended_by else "no-result", span, words)
+
+
+def _status_words(status: int) -> str:
+    number = status & 0x7F
+    if number:
+        try:
+            return f"it was killed by {signal.Signals(number).name}"
+        except ValueError:
+            return f"it was killed by signal {number}"
+    return f"it ended early, with exit status {status >> 8}"
+
+
+def _ending(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
+    """The exception that ended the program, if it was not the expected one."""
+    error = report.get("error")
+    if not isinstance(error, dict) or error.get("expected"):
+        return
+    kind = str(error.get("kind"))
+    sites = _sites(error.get("sites"))
+    span = job.span(sites[-1] if sites else None)
+    text = _short(str(error.get("text", "")))
+    if kind == "syntax":
+        column, end = error.get("column"), error.get("end_column")
+        if isinstance(column, int) and column > 0:
+            span = job.span(sites[-1], column, end if isinstance(end, int) and end > column else None)
+        yield Finding("syntax-error", span, text)
+    elif kind == "deadlock":
+        places = ", ".join(f"line {job.span(site).line}" for site in sites)
+        yield Finding(
+            "deadlock", job.span(sites[0] if sites else None), text + (f" (waiting: {places})" if places else "")
+        )
+    elif kind in ("timeout", "memory"):
+        yield Finding(kind, span, text or "there is no memory left")
+    elif kind == "exit":
+        yield Finding("crashed", span, f"it exits before its end: SystemExit({text})")
+    else:
+        yield from _exceptions(job, error, span, text)
+
+
+def _exceptions(job: Job, error: Mapping[str, Any], span: Span, text: str) -> Iterator[Finding]:
+    message = f"{error.get('type')}: {text}" if text else str(error.get("type"))
+    inner = [item for item in error.get("inner") or () if isinstance(item, dict)]
+    for item in inner:
+        places = _sites(item.get("sites"))
+        where = f" at line {job.span(places[-1]).line}" if places else ""
+        message += f"; {item.get('type')}: {_short(str(item.get('text')))}{where}"
+    expected = job.program.raises
+    if expected is not None:
+        message += f" (expected: {expected[1]})"
+    yield Finding("exception", span, message)
+
+
+_SEEN: Mapping[str, tuple[str, str]] = {
+    "never_awaited": ("never-awaited", "coroutine `{name}` was never awaited"),
+    "pending": ("task-pending", "task `{name}` is still running when the code ends"),
+    "loop_errors": ("exception-not-retrieved", "{message}: {error}"),
+    "unraisable": ("exception", "an error that could not be raised: {error}"),
+    "thread_errors": ("exception", "in thread {thread}: {error}"),
+    "swallowed": ("cancellation-swallowed", "`{name}` was cancelled and ended as if it had not been"),
+    "blocking": ("blocked-loop", "{what} inside the running loop"),
+    "unclosed": ("unclosed-resource", "{text}"),
+    "deprecated": ("deprecated", "{text}"),
+    "stderr": ("stderr", "{text}"),
+    "threads": ("thread-left", "thread {name} is still running when the code has ended"),
+    "refused": ("refused", "{text}"),
+}
+
+
+def _observed(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
+    seen = report.get("seen")
+    for kind, items in seen.items() if isinstance(seen, dict) else ():
+        name, form = _SEEN.get(kind, ("refused", f"an unknown observation, {kind}"))
+        for item in items:
+            facts = {key: _short(str(value)) for key, value in item.items() if key != "site"}
+            sites = _sites([item.get("site")])
+            yield Finding(name, job.span(sites[0] if sites else None), form.format_map(_Missing(facts)))
+    for name in report.get("tampered") or ():
+        yield Finding("refused", job.span(None), f"it replaced {_short(str(name))}, which the verdict rests on")
+
+
+class _Missing(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _sites(value: Any) -> list[Site]:
+    """Places from a report: it comes from the snippet's side, so its shape is checked."""
+    return [
+        (item[0], item[1])
+        for item in value or ()
+        if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], int)
+    ]
+
+
+def _short(text: str, limit: int = 300) -> str:
+    text = " ⏎ ".join(line for line in text.split("\n") if line.strip())
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+# --- what was promised -----------------------------------------------------------------------------------------------
+
+
+def split_output(output: bytes, nonce: str) -> Printed:
+    """Cut standard output at its marks. What is printed while the loop closes belongs to the last step."""
+    pieces = re.split(rb"\x00mark " + nonce[:16].encode() + rb" (\d+|end)\x00", output)
+    by_step: dict[int, str] = {}
+    step, complete = 0, False
+    for index, piece in enumerate(pieces):
+        if index % 2:
+            complete = piece == b"end"
+            step = step if complete else int(piece)
+        elif piece:
+            by_step[step] = by_step.get(step, "") + piece.decode("utf-8", "replace").replace("\r\n", "\n")
+    return Printed(by_step, complete)
+
+
+def _promises(job: Job, run: Execution) -> Iterator[Diagnostic]:
+    expected = job.program.raises
+    error = (run.report or {}).get("error")
+    if expected is not None and not (isinstance(error, dict)):
+        snippet, name = expected
+        yield findings.NOT_RAISED.at(
+            _first_line(snippet.span),
+            f"`raises={name}`, but the code ends without an exception",
+            "take `raises=` out, or mend the code so that it raises",
+            note=job.note.id,
+        )
+
+
+def output_of_blocks(job: Job, printed: Printed) -> dict[int, str]:
+    """What each visible block printed: all until the next visible block begins. By index in the program's steps."""
+    offset = len(job.steps) - len(job.program.steps)
+    texts: dict[int, str] = {}
+    block = 0
+    for index, step in enumerate(job.program.steps):
+        block = index if step.shown else block
+        texts[block] = texts.get(block, "") + printed.by_step.get(index + offset, "")
+    return texts
+
+
+def _outputs(job: Job, printed: Printed, run: Execution) -> Iterator[Diagnostic]:
+    for index, step in enumerate(job.steps):
+        if step.snippet.role is Role.SETUP and printed.by_step.get(index, "").strip():
+            yield findings.HIDDEN_OUTPUT.at(
+                _first_line(step.snippet.span),
+                f"set-up prints {_short(printed.by_step[index])!r}",
+                "set-up is on no card and must print nothing",
+                note=job.note.id,
+            )
+    texts = output_of_blocks(job, printed)
+    for index, fence in job.program.expected:
+        if fence.role is Role.OUTPUT and not expect.matches(fence.code, texts.get(index, "")):
+            yield _wrong(
+                job,
+                fence.locate(1) if fence.code.strip() else _first_line(fence.span),
+                expect.difference(fence.code, texts.get(index, "")),
+            )
+    yield from _comments(job, run)
+
+
+def _comments(job: Job, run: Execution) -> Iterator[Diagnostic]:
+    entries = (run.report or {}).get("printed") or ()
+    printed = [(_sites(item[0]), str(item[1])) for item in entries if isinstance(item, list) and len(item) == 2]
+    for step in job.steps:
+        if step.snippet.role in (Role.PROGRAM, Role.CONTINUE):
+            for comment in expect.comments(step.snippet):
+                text = expect.printed_by(comment, step.name, step.line, printed)
+                if not expect.matches("\n".join(comment.text), text):
+                    yield _wrong(job, comment.span, expect.difference("\n".join(comment.text), text))
+
+
+def _wrong(job: Job, span: Span, message: str) -> Diagnostic:
+    known = FINDINGS["wrong-output"]
+    return known.rule.at(span, f"wrong-output: {message}", known.hint, note=job.note.id, finding="wrong-output")

@@ -1,0 +1,99 @@
+"""Starts the processes that programs run in, behind the best walls that this machine has."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any, Literal
+
+from generator.verify.interpreters import Interpreter
+from generator.verify.sandbox import Launch, Sandbox, detect
+
+Runner = Literal["fork", "spawn"]
+
+
+class MachineError(Exception):
+    """The machine cannot do what was asked; the text says what is missing, and what to do."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Starts servers and single programs on one interpreter. `state` is the sandbox's, `note` its reason and fix."""
+
+    interpreter: Interpreter
+    sandbox: Sandbox
+    runner: Runner
+
+    @property
+    def state(self) -> str:
+        return self.sandbox.state
+
+    @property
+    def note(self) -> str:
+        return ": ".join(part for part in (self.sandbox.reason, self.sandbox.fix) if part)
+
+    @property
+    def identity(self) -> list[str]:
+        """What of it can change a verdict: part of the cache's key."""
+        return [self.interpreter.identity, self.interpreter.path, self.runner, self.state]
+
+    def start_server(self, control: socket) -> subprocess.Popen[bytes]:
+        """A fork server that talks on `control`. Raises OSError."""
+        launch = self.sandbox.launch("inside.server:main", [str(control.fileno())], environ=_FIXED)
+        return _started(launch, launch.options(control.fileno()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def start_once(self, report: int) -> subprocess.Popen[bytes]:
+        """An interpreter for one program, which reports on the descriptor `report`. Raises OSError."""
+        number, handles = _passed_on(report)
+        launch = self.sandbox.launch("inside.once:main", [str(number)], environ=_FIXED)
+        options = {**launch.options(*([] if handles else [report])), **handles}
+        return _started(launch, options, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+_FIXED: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _started(launch: Launch, options: dict[str, Any], **streams: int) -> subprocess.Popen[bytes]:
+    """Start it; what it leaves on the disk is removed when nobody holds the process any more."""
+    try:
+        process = subprocess.Popen(launch.argv, stderr=subprocess.PIPE, **streams, **options)  # noqa: S603
+    except BaseException:
+        launch.close()
+        raise
+    launch.started()
+    weakref.finalize(process, launch.close)
+    return process
+
+
+def _passed_on(descriptor: int) -> tuple[int, dict[str, Any]]:
+    """The number under which a child finds a descriptor, and the Popen options that Windows needs for it."""
+    if sys.platform != "win32":
+        return descriptor, {}
+    import msvcrt
+
+    handle = msvcrt.get_osfhandle(descriptor)
+    os.set_handle_inheritable(handle, True)
+    startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+    return handle, {"startupinfo": startup, "close_fds": True}
+
+
+def launcher(interpreter: Interpreter, *, require_sandbox: bool, hidden: tuple[Path, ...] = ()) -> Launcher:
+    """The way to run programs on `interpreter` here. Raises MachineError without a full sandbox where one is required.
+
+    `MAKE_DECK_RUNNER=spawn` in the environment asks for a fresh interpreter for each program.
+    """
+    try:
+        sandbox = detect(Path(interpreter.path), environ=os.environ, hidden=hidden)
+    except (OSError, ValueError) as error:
+        raise MachineError(str(error)) from error
+    if require_sandbox and sandbox.state != "full":
+        raise MachineError(f"a full sandbox is required, and this machine has `{sandbox.state}`: {sandbox.reason}. {sandbox.fix}")
+    forks = sys.platform.startswith("linux") and os.environ.get("MAKE_DECK_RUNNER", "fork") != "spawn"
+    return Launcher(interpreter, sandbox, "fork" if forks else "spawn")
+

@@ -1,0 +1,381 @@
+"""The walls around the process that runs strangers' snippets: which of them this machine has, and the way behind them.
+
+`detect` tries them out for one interpreter; `Sandbox.launch` says how to start a program behind them. Three states:
+
+    full     bubblewrap: no file, process, socket or network of this machine is in reach; Landlock is a second wall
+    partial  Landlock and a system call filter: files and processes are out of reach, sockets are refused altogether
+    none     limits, a clean environment and a folder of its own; the machine's files are in reach
+
+Started as root, the program still runs as an ordinary user, one that nobody else on the machine is.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from generator.verify import advice, bubblewrap, seccomp
+from generator.verify.bubblewrap import Bubblewrap
+from generator.verify.installation import Installation, examine
+
+State = Literal["full", "partial", "none"]
+
+INSIDE = Path(__file__).parent / "inside"
+FREE_USERS = range(61184, 65520)
+"""User numbers that systemd keeps free for services that need one for a while ("dynamic users")."""
+PROBE_SECONDS = 30
+
+_BOOT = """\
+import importlib, json, sys
+folder, module, function, config, *rest = sys.argv[1:]
+del sys.argv[1:]
+sys.path.insert(0, folder)
+entry = getattr(importlib.import_module(module), function)
+sys.path.remove(folder)
+entry(json.loads(config), *rest)
+"""
+_WINDOWS = ("COMSPEC", "NUMBER_OF_PROCESSORS", "PATHEXT", "SYSTEMDRIVE", "SYSTEMROOT", "WINDIR")
+_LANDLOCK_SYSTEM = tuple(f"/usr{part}/{name}" for part in ("", "/local") for name in ("bin", "lib", "lib64", "share"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one snippet may use: seconds, bytes and counts. `memory` is for one process, `tree` for all together."""
+
+    cpu: float = 10
+    memory: int = 512 << 20
+    tree: int = 1 << 30
+    file: int = 16 << 20
+    scratch: int = 64 << 20
+    files: int = 4096
+    descriptors: int = 256
+    processes: int = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of starting a program behind walls."""
+
+    state: State
+    program: Bubblewrap | None = None
+    drop: Literal["no", "before", "inside"] = "no"
+    """When the program becomes another user: not at all, before bubblewrap starts, or as its first act."""
+    search: bool = False
+    """It may enter folders that are root's alone: the interpreter lies in one. Landlock still hides the rest."""
+
+
+@dataclass(slots=True)
+class Launch:
+    """How to start one program: Popen with `argv` and `options`, then `started`, and `close` when it has ended."""
+
+    argv: list[str]
+    env: dict[str, str]
+    config: dict[str, Any]
+    """What the program needs to know of its walls, for `inside.confine`; it is also in `argv`."""
+    settings: dict[str, Any]
+    descriptors: list[int]
+    folder: str = ""
+
+    def options(self, *descriptors: int) -> dict[str, Any]:
+        """Keyword arguments for Popen; `descriptors` stay open in the program under their numbers."""
+        kept = {"pass_fds": (*self.descriptors, *descriptors)} if os.name == "posix" else {}
+        return {**self.settings, **kept, "env": self.env}
+
+    def started(self) -> None:
+        """Closes this side's descriptors: once Popen has returned, or failed."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+    def close(self) -> None:
+        """Closes and removes what is left of the program, which must have ended."""
+        self.started()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The walls that this machine has for one interpreter, tried out."""
+
+    state: State
+    installation: Installation
+    way: Way
+    landlock: int = 0
+    """Version of the kernel's Landlock, 0 without."""
+    reason: str = ""
+    """Why the state is not full, in one sentence; else empty."""
+    fix: str = ""
+    """What to do about it on this machine."""
+    hidden: tuple[Path, ...] = field(default=(), repr=False)
+
+    def describe(self) -> str:
+        """The state and the tools behind it, for the summary of a run."""
+        tools = [f"bubblewrap {self.way.program.version}"] if self.way.program else []
+        tools += [f"Landlock {self.landlock}"] if self.landlock and self.state != "none" else []
+        return f"{self.state} ({', '.join(tools)})" if tools else self.state
+
+    def launch(
+        self,
+        entry: str,
+        arguments: Sequence[str] = (),
+        *,
+        app: Path = INSIDE,
+        limits: Limits | None = None,
+        environ: Mapping[str, str] | None = None,
+        extra: Sequence[Path] = (),
+    ) -> Launch:
+        """Starts `entry` ("package.module:function") as `function(config, *arguments)`; `app` is the package's folder.
+
+        `environ` is added to the small clean environment; `extra` files and folders can be read too.
+        """
+        limits = limits or Limits()
+        module, _, function = entry.partition(":")
+        uid = _free_user() if self.way.drop != "no" else None
+        if self.way.program is not None:
+            launch = self._wrapped(self.way.program, uid, app, limits, extra)
+            folder = bubblewrap.APP
+        else:
+            launch = self._bare(uid, app, limits, extra)
+            folder = str(app.parent)
+        if self.installation.library_path:
+            launch.env["LD_LIBRARY_PATH"] = self.installation.library_path
+        launch.env |= environ or {}
+        launch.argv += [self.installation.executable, "-s", "-P", "-c", _BOOT]
+        launch.argv += [folder, module, function, json.dumps(launch.config), *arguments]
+        return launch
+
+    def _config(self, scratch: str, uid: int | None, limits: Limits) -> dict[str, Any]:
+        return {
+            "state": self.state,
+            "namespaces": self.state == "full",
+            "uid": uid if self.way.drop == "inside" else None,
+            "search": self.way.search,
+            "landlock": self.state != "none" and self.landlock > 0,
+            "read": [],
+            "write": [scratch],
+            "devices": list(bubblewrap.DEVICES),
+            "filter": "",
+            "scratch": scratch,
+            "own_volume": self.state == "full",
+            "limits": asdict(limits),
+        }
+
+    def _wrapped(
+        self, program: Bubblewrap, uid: int | None, app: Path, limits: Limits, extra: Sequence[Path]
+    ) -> Launch:
+        made: list[int] = []
+        inside = uid if uid is not None and self.way.drop == "inside" else bubblewrap.USER
+        try:
+            contents = {path: _content(text.encode(), made) for path, text in bubblewrap.files(inside).items()}
+            filter_descriptor = _content(seccomp.machine_filter(os.uname().machine) or b"", made)
+        except OSError:
+            for descriptor in made:
+                os.close(descriptor)
+            raise
+        argv = bubblewrap.command(
+            program,
+            self.installation,
+            app=app,
+            extra=extra,
+            hidden=self.hidden,
+            scratch_size=limits.scratch,
+            user_namespace=self.way.drop != "inside",
+            descriptors=contents,
+            filter_descriptor=filter_descriptor,
+        )
+        settings: dict[str, Any] = {"cwd": "/", "start_new_session": True}
+        if uid is not None and self.way.drop == "before":
+            settings |= {"user": uid, "group": uid, "extra_groups": []}
+        config = self._config(bubblewrap.SCRATCH, uid, limits)
+        config["read"] = bubblewrap.readable(self.installation, extra)
+        env = _environment(self.installation, f"{bubblewrap.SCRATCH}/home", f"{bubblewrap.SCRATCH}/tmp")
+        return Launch(argv, env, config, settings, made)
+
+    def _bare(self, uid: int | None, app: Path, limits: Limits, extra: Sequence[Path]) -> Launch:
+        scratch = tempfile.mkdtemp(prefix="make-deck-")
+        if uid is not None:
+            os.chown(scratch, uid, uid)
+        config = self._config(scratch, uid, limits)
+        if self.state == "partial":
+            config["filter"] = base64.b64encode(
+                seccomp.machine_filter(os.uname().machine, namespaces=False) or b""
+            ).decode()
+            own = [*map(str, extra), str(app), *(name for _, name in self.installation.roots)]
+            near = ["/lib", "/lib64", "/usr/sbin", "/etc/hosts", "/etc/nsswitch.conf", "/sys/devices/system/cpu"]
+            config["read"] = [*_LANDLOCK_SYSTEM, *near, *bubblewrap.SETTINGS, *own]
+        settings: dict[str, Any] = {"cwd": os.path.abspath(os.sep)}
+        if os.name == "posix":
+            settings["start_new_session"] = True
+        env = _environment(self.installation, os.path.join(scratch, "home"), os.path.join(scratch, "tmp"))
+        return Launch([], env, config, settings, [], scratch)
+
+
+def _content(data: bytes, made: list[int]) -> int:
+    """A descriptor to read `data` from; added to `made`. It must fit into a pipe (64 KiB)."""
+    reading, writing = os.pipe()
+    made.append(reading)
+    with open(writing, "wb") as pipe:
+        pipe.write(data)
+    return reading
+
+
+def _environment(installation: Installation, home: str, temporary: str) -> dict[str, str]:
+    folder = os.path.dirname(installation.executable)
+    common = {
+        "MALLOC_ARENA_MAX": "2",  # glibc reserves 64 MiB of address space for each, and that is limited
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
+    }
+    if os.name != "posix":
+        kept = {name: os.environ[name] for name in _WINDOWS if name in os.environ}
+        return {**kept, **common, "PATH": folder, "TEMP": temporary, "TMP": temporary, "USERPROFILE": home}
+    path = dict.fromkeys([folder, "/usr/local/bin", "/usr/bin", "/bin"])
+    return {**common, "HOME": home, "LANG": "C.UTF-8", "PATH": ":".join(path), "TMPDIR": temporary}
+
+
+def _free_user() -> int:
+    """A user number that is nobody's: processes are counted by user, and files and signals guarded by it."""
+    import pwd
+
+    while True:
+        uid = FREE_USERS[secrets.randbelow(len(FREE_USERS))]
+        try:
+            pwd.getpwuid(uid)
+        except KeyError:
+            return uid
+
+
+# --- what this machine has -------------------------------------------------------------------------------------------
+
+_found: dict[tuple[object, ...], Sandbox] = {}
+
+
+def detect(interpreter: Path, *, environ: Mapping[str, str], hidden: Sequence[Path] = ()) -> Sandbox:
+    """The best walls that hold for `interpreter` on this machine, tried out by starting it behind them.
+
+    `hidden` are folders that a snippet must not see even where they lie below /usr: the project's; the home folder
+    always is one. `MAKE_DECK_SANDBOX=partial` or `none` in `environ` asks for less. Raises OSError or ValueError if
+    the interpreter does not run at all. The answer is kept for the life of this process.
+    """
+    names = ("HOME", "LD_LIBRARY_PATH", "MAKE_DECK_SANDBOX", "PATH")
+    key = (interpreter, tuple(hidden), *(environ.get(name) for name in names))
+    if key not in _found:
+        _found[key] = _detect(interpreter, environ, tuple(hidden))
+    return _found[key]
+
+
+def _detect(interpreter: Path, environ: Mapping[str, str], hidden: tuple[Path, ...]) -> Sandbox:
+    installation = examine(interpreter, environ)
+    home = environ.get("HOME", "")
+    hidden = (*hidden, Path(home)) if home else hidden
+    programs = bubblewrap.installed(environ) if sys.platform == "linux" else []
+    asked = environ.get("MAKE_DECK_SANDBOX", "")
+    failures: list[str] = []
+    for way in _ways(programs, asked):
+        candidate = Sandbox(way.state, installation, way, _landlock_abi(), hidden=hidden)
+        failure = _try(candidate)
+        if not failure:
+            return _explained(candidate, asked, programs, failures)
+        failures.append(failure)
+    raise OSError(f"{interpreter} does not run: {failures[-1]}")
+
+
+def _ways(programs: Sequence[Bubblewrap], asked: str) -> Iterator[Way]:
+    """Every way that may work here, the strongest first."""
+    root = os.name == "posix" and os.geteuid() == 0
+    known = sys.platform == "linux" and os.uname().machine in seccomp.ARCHITECTURES
+    if known and asked not in {"partial", "none"}:
+        for program in programs:
+            if root:
+                yield Way("full", program, "inside")
+                yield Way("full", program, "before")
+            else:
+                yield Way("full", program)
+    if known and asked != "none" and _landlock_abi():
+        if root:
+            yield Way("partial", None, "inside")
+            yield Way("partial", None, "inside", search=True)
+        yield Way("partial")
+    if root and sys.platform == "linux":
+        yield Way("none", None, "inside")
+    yield Way("none")
+
+
+def _landlock_abi() -> int:
+    if sys.platform != "linux":
+        return 0
+    from generator.verify.inside import kernel
+
+    return kernel.landlock_abi()
+
+
+def _try(candidate: Sandbox) -> str:
+    """Starts the probe behind the walls of `candidate`; what went wrong, or "" if all of them stand."""
+    if sys.platform == "win32" or (candidate.state == "none" and candidate.way.drop == "no"):
+        return ""  # `examine` has run the interpreter already
+    with tempfile.TemporaryDirectory(prefix="make-deck-") as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - only the walls shall be in the way
+        secret = Path(folder, "secret")
+        secret.write_text("", encoding="utf-8")
+        launch = candidate.launch("inside.confine:probe", [str(secret)])
+        try:
+            done = subprocess.run(  # noqa: S603 - our own probe
+                launch.argv,
+                **launch.options(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=PROBE_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return str(error)
+        finally:
+            launch.close()
+    try:
+        rights = json.loads(done.stdout)
+    except ValueError:
+        return done.stderr.decode(errors="replace").strip() or f"it ended with status {done.returncode}"
+    return ", ".join(_missing(candidate, rights))
+
+
+def _missing(candidate: Sandbox, rights: Mapping[str, Any]) -> Iterator[str]:
+    """The walls that a probe found missing."""
+    way = candidate.way
+    if not rights["scratch"] or not rights["home"]:
+        yield "the scratch folder cannot be written"
+    if way.drop == "inside" and rights["uid"] == 0:
+        yield "the snippet is root"
+    if not rights["gains_no_rights"]:
+        yield "programs may gain rights"
+    if candidate.state == "none":
+        return
+    if not rights["hidden"]:
+        yield "the machine's files can be read"
+    if not rights["filters_calls"]:
+        yield "system calls are not filtered"
+    if rights["capabilities"] and not way.search:
+        yield "the snippet has capabilities"
+    if candidate.state == "full" and rights["parent"] != 1:
+        yield "processes are not in a namespace of their own"
+
+
+def _explained(found: Sandbox, asked: str, programs: Sequence[Bubblewrap], failures: Sequence[str]) -> Sandbox:
+    if found.state == "full":
+        return found
+    if asked == found.state:
+        return replace(found, reason="MAKE_DECK_SANDBOX asks for it", fix="unset MAKE_DECK_SANDBOX")
+    reason, fix = advice.why_not_full([program.path for program in programs], failures)
+    if found.state == "partial" and os.geteuid() == 0 and found.way.drop == "no":
+        reason += "; the snippets run as root without root's rights, and the number of processes is not limited"
+    return replace(found, reason=reason, fix=fix)

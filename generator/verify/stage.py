@@ -1,0 +1,321 @@
+"""The stage: every program of a deck, on every interpreter asked for, from cache or run; then a verdict for each note."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from generator.diagnostics import Diagnostic, Severity
+from generator.notes import Deck, Note, Program, Verdict
+from generator.verify import findings, interpreters, pool, spawn
+from generator.verify.cache import Cache, default_folder, key
+from generator.verify.interpreters import Interpreter, InterpreterError
+from generator.verify.judge import judge
+from generator.verify.launch import Launcher, MachineError, launcher
+from generator.verify.plan import Job, jobs_of
+from generator.verify.pool import WorkerError
+
+RUN_LIMIT = 600.0  # seconds that one run may take in all
+MOST_PROGRAMS = 40  # programs of one note
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to verify.
+
+    `pythons` are versions or paths; without any, the deck's own `interpreter` or the running one. `jobs` is the number
+    of programs at once, None for one per core. `cache_folder` None is the user's cache folder.
+    """
+
+    pythons: tuple[str, ...] = ()
+    run: bool = True
+    cache: bool = True
+    real_clock: bool = False
+    require_sandbox: bool = False
+    prove_ranges: bool = False
+    jobs: int | None = None
+    cache_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is known of a deck's code. The counts are of programs; `pythons` are what they ran on.
+
+    `verified_on` tells for each verified note the versions; `sandbox` is the state, `sandbox_note` the reason and the
+    fix where it is not full; `runner` is `fork` or `spawn`, empty where nothing had to run.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    verified_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    snippets: int = 0
+    verified: int = 0
+    cached: int = 0
+    failed: int = 0
+    norun: int = 0
+    not_run: int = 0
+    out_of_range: int = 0
+    pythons: tuple[str, ...] = ()
+    sandbox: str = ""
+    sandbox_note: str = ""
+    runner: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A job on an interpreter. `probe` tells a run outside the note's range, made to prove the range."""
+
+    job: Job
+    interpreter: Interpreter
+    probe: bool = False
+
+
+@dataclass(slots=True)
+class _Results:
+    """What is collected while jobs come back: problems by task, and which came from the cache or were not run."""
+
+    problems: dict[Task, list[Diagnostic]] = field(default_factory=dict)
+    cached: set[Task] = field(default_factory=set)
+    not_run: dict[Task, str] = field(default_factory=dict)
+
+
+def verify_deck(
+    deck: Deck, options: Options, selected: Container[str] | None = None, progress: Progress | None = None
+) -> tuple[Verification, list[Diagnostic]]:
+    """Verify the notes of `deck` (those whose id is in `selected`, if given). Raises MachineError where the machine
+    cannot do what was asked: an interpreter that is not there, no sandbox where one is required.
+    """
+    notes = [
+        note
+        for file in deck.files
+        if not file.is_retired
+        for note in file.notes
+        if note.programs and (selected is None or note.id in selected)
+    ]
+    if not options.run or all(program.norun for note in notes for program in note.programs):
+        return _without_running(notes), []
+    asked = _interpreters(deck, options)
+    tasks, diagnostics = _tasks(notes, deck, asked, options)
+    results = _Results()
+    launched = _run(tasks, options, results, progress)
+    diagnostics += _reported(results, asked)
+    verification = _verification(notes, tasks, results, asked)
+    if launched:
+        first = launched[0]
+        verification = replace(verification, sandbox=first.state, sandbox_note=first.note, runner=first.runner)
+    return verification, [*diagnostics, *_not_verified(notes, verification, results, asked)]
+
+
+def _without_running(notes: Sequence[Note]) -> Verification:
+    counts = Counter("norun" if program.norun else "not_run" for note in notes for program in note.programs)
+    verdicts = {
+        note.id: Verdict.NORUN if all(program.norun for program in note.programs) else Verdict.NOT_RUN for note in notes
+    }
+    return Verification(verdicts, snippets=counts.total(), norun=counts["norun"], not_run=counts["not_run"])
+
+
+def _interpreters(deck: Deck, options: Options) -> list[Interpreter]:
+    wanted = options.pythons or (deck.config.interpreter,)
+    try:
+        found = [interpreters.find(name) for name in wanted]
+    except InterpreterError as error:
+        raise MachineError(str(error)) from error
+    return list(dict.fromkeys(found))
+
+
+def _tasks(
+    notes: Iterable[Note], deck: Deck, asked: Sequence[Interpreter], options: Options
+) -> tuple[list[Task], list[Diagnostic]]:
+    tasks: list[Task] = []
+    diagnostics = []
+    for note in notes:
+        jobs = jobs_of(note, deck, real_clock=options.real_clock)
+        if len(jobs) > MOST_PROGRAMS:
+            message = f"this note has {len(jobs)} programs; one note may have {MOST_PROGRAMS}"
+            diagnostics.append(findings.NORUN_BUDGET.at(note.heading, message, "make several notes of it", note=note.id))
+            continue
+        for interpreter in asked:
+            inside = interpreter.in_range(note.python, note.platform)
+            if inside or (options.prove_ranges and note.own_python and interpreter.in_range(SpecifierSet(), note.platform)):
+                tasks += [Task(job, interpreter, probe=not inside) for job in jobs]
+    return tasks, diagnostics
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: Progress | None) -> list[Launcher]:
+    """Take from the cache what is there, run the rest; the launchers that were used."""
+    folder = (options.cache_folder or default_folder()) if options.cache else None
+    cache = Cache(folder)
+    try:
+        launchers = {item: launcher(item, require_sandbox=options.require_sandbox) for item in {t.interpreter for t in tasks}}
+        keys = {task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter].identity) for task in tasks}
+        known = cache.known(keys.values())
+        results.cached |= {task for task in tasks if keys[task] in known}
+        results.problems |= {task: [] for task in results.cached}
+        done, total = len(results.cached), len(tasks)
+        stop_at = time.monotonic() + RUN_LIMIT
+        for interpreter, launched in launchers.items():
+            waiting = [task for task in tasks if task.interpreter == interpreter and task not in results.cached]
+            for task, problems in _run_on(waiting, launched, options.jobs or _cores(), stop_at, results):
+                results.problems[task] = problems
+                if not problems and task.job.clock == "virtual":
+                    cache.passed(keys[task])
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+        cache.save()
+    finally:
+        cache.close()
+    return list(launchers.values())
+
+
+def _run_on(
+    tasks: Sequence[Task], launched: Launcher, workers: int, stop_at: float, results: _Results
+) -> Iterable[tuple[Task, list[Diagnostic]]]:
+    by_job = {id(task.job): task for task in tasks}
+    jobs = [task.job for task in tasks]
+    try:
+        if launched.runner == "fork":
+            runs = pool.run_jobs(jobs, workers, launched.start_server, stop_at)
+        else:
+            runs = spawn.run_jobs(jobs, workers, launched.start_once, stop_at)
+        for job, nonce, execution in runs:
+            task = by_job.pop(id(job))
+            problems = judge(job, nonce, execution)
+            if launched.state == "partial" and any(item.finding == "refused" for item in problems):
+                results.not_run[task] = "the partial sandbox of this machine forbids what it needs"
+                problems = []
+            yield task, problems
+    except WorkerError as error:
+        raise MachineError(str(error)) from error
+    for task in by_job.values():
+        hint = "verify fewer notes at a time: `make-deck check PATH`"
+        message = f"not run: the run has taken its {RUN_LIMIT:.0f} s"
+        results.not_run[task] = message
+        yield task, [findings.RUN_BUDGET.at(task.job.note.heading, message, hint, note=task.job.note.id)]
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _promises(job: Job) -> list[object]:
+    """What the note says of a program, beyond the job itself."""
+    program = job.program
+    return [sorted(program.bugs), [(index, fence.role.value, fence.code) for index, fence in program.expected]]
+
+
+# --- judging the whole -----------------------------------------------------------------------------------------------
+
+
+def _reported(results: _Results, asked: Sequence[Interpreter]) -> list[Diagnostic]:
+    """Every problem once; with several interpreters each says on which it was found."""
+    found: dict[Diagnostic, list[str]] = {}
+    for task, problems in results.problems.items():
+        if not task.probe:
+            for item in problems:
+                found.setdefault(item, []).append(task.interpreter.name)
+    if len(asked) < 2:
+        return list(found)
+    return [
+        replace(item, message=f"{item.message} (on {', '.join(names)})") if len(names) < len(asked) else item
+        for item, names in found.items()
+    ]
+
+
+def _verification(
+    notes: Sequence[Note], tasks: Sequence[Task], results: _Results, asked: Sequence[Interpreter]
+) -> Verification:
+    by_note: dict[str, list[Task]] = {}
+    for task in tasks:
+        if not task.probe:
+            by_note.setdefault(task.job.note.id, []).append(task)
+    verdicts, verified_on = {}, {}
+    counts: Counter[str] = Counter()
+    for note in notes:
+        own = by_note.get(note.id, [])
+        verdicts[note.id] = _verdict(note, own, results)
+        if verdicts[note.id] is Verdict.VERIFIED:
+            verified_on[note.id] = tuple(dict.fromkeys(task.interpreter.name for task in own))
+        for program in note.programs:
+            counts[_state(program, [task for task in own if task.job.program is program], results)] += 1
+        counts["snippets"] += len(note.programs)
+    counts["verified"] += counts["cached"]
+    return Verification(verdicts, verified_on, **counts, pythons=tuple(dict.fromkeys(item.name for item in asked)))
+
+
+def _verdict(note: Note, tasks: Sequence[Task], results: _Results) -> Verdict:
+    if any(results.problems.get(task) for task in tasks):
+        return Verdict.FAILED
+    if any(task in results.not_run or task not in results.problems for task in tasks):
+        return Verdict.NOT_RUN
+    if any(program.norun for program in note.programs):
+        return Verdict.NORUN
+    return Verdict.VERIFIED if tasks else Verdict.OUT_OF_RANGE
+
+
+def _state(program: Program, tasks: Sequence[Task], results: _Results) -> str:
+    """The count that a program belongs to."""
+    if program.norun:
+        return "norun"
+    if not tasks:
+        return "out_of_range"
+    if any(results.problems.get(task) for task in tasks):
+        return "failed"
+    if any(task in results.not_run for task in tasks):
+        return "not_run"
+    return "cached" if all(task in results.cached for task in tasks) else "verified"
+
+
+def _not_verified(
+    notes: Sequence[Note], verification: Verification, results: _Results, asked: Sequence[Interpreter]
+) -> Iterable[Diagnostic]:
+    """Warnings for notes without a verdict, and for ranges that are narrower than they need be."""
+    reasons = {task.job.note.id: reason for task, reason in results.not_run.items()}
+    versions = ", ".join(dict.fromkeys(item.name for item in asked))
+    for note in notes:
+        verdict = verification.verdicts[note.id]
+        if verdict is Verdict.OUT_OF_RANGE:
+            hint = "name an interpreter in its range: `make-deck check --python VERSION`"
+            message = f"not verified: it is meant for {_range(note)}, and this run has {versions} on {sys.platform}"
+            yield findings.OUT_OF_RANGE.at(note.heading, message, hint, note=note.id)
+        elif verdict is Verdict.NOT_RUN and note.id in reasons:
+            hint = "`make-deck doctor` tells how to get a full sandbox here"
+            yield findings.NOT_RUN.at(note.heading, f"not run: {reasons[note.id]}", hint, note=note.id)
+    yield from _ranges(notes, results)
+
+
+def _range(note: Note) -> str:
+    words = [f"Python {note.python}"] if str(note.python) else []
+    return " on ".join([*words, *([" or ".join(note.platform)] if note.platform else [])]) or "no Python here"
+
+
+def _ranges(notes: Sequence[Note], results: _Results) -> Iterable[Diagnostic]:
+    """A note that passes on every program outside its range, though it says it cannot."""
+    outside: dict[tuple[str, str], list[bool]] = {}
+    for task, problems in results.problems.items():
+        if task.probe:
+            outside.setdefault((task.job.note.id, task.interpreter.name), []).append(not problems)
+    for note in notes:
+        passed = [name for (note_id, name), fine in outside.items() if note_id == note.id and all(fine)]
+        if passed:
+            message = f"its range {note.own_python} leaves out Python {', '.join(passed)}, where it passes as well"
+            hint = "widen the range, or show in the code what the older version lacks"
+            yield findings.RANGE_TOO_NARROW.at(note.metadata.get("python", note.heading), message, hint, note=note.id)
+
+
+def unverified(verification: Verification, diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether code that should have run did not, through no fault of the notes: exit status 4."""
+    return verification.not_run > 0 and not any(item.severity is Severity.ERROR for item in diagnostics)
