@@ -16,10 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from generator.diagnostics import Source, Span
 
-_BASE91 = (
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-    "!#$%&()*+,-./:;<=>?@[]^_`{|}~"
-)
+_BASE91 = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~"
 
 
 def guid(namespace: str, note_id: str) -> str:
@@ -370,3 +367,41 @@ class DeckFolder:
     config: bytes | None
     files: tuple[tuple[str, bytes], ...]
     media: Mapping[str, MediaFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedNote:
+    """A note as a package holds it.
+
+    `mod` is when it last changed, in Unix seconds: Anki takes an update only where it is newer. `fields` are
+    (name, HTML), `deck` is the full name of its first card's deck, `notetype` the note type's name. `content` is the
+    hash that this tool stored, None in a package of somebody else's; `due` is the place of its cards among the new
+    ones, 0 where its first card is not new.
+    """
+
+    guid: str
+    mod: int
+    fields: tuple[tuple[str, str], ...]
+    tags: tuple[str, ...]
+    deck: str
+    notetype: str
+    content: str | None
+    due: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackedNotetype:
+    """A note type in a package. `mod` as in PackedNote; `digest` is the hash that this tool stored, or None."""
+
+    id: int
+    name: str
+    mod: int
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What an `.apkg` file holds, media left out."""
+
+    notes: tuple[PackedNote, ...]
+    notetypes: tuple[PackedNotetype, ...] = ()
