@@ -39,6 +39,11 @@ class Launcher:
         return ": ".join(part for part in (self.sandbox.reason, self.sandbox.fix) if part)
 
     @property
+    def wrapped(self) -> bool:
+        """Whether another program stands between us and the interpreter, and passes its end on."""
+        return self.sandbox.way.program is not None
+
+    @property
     def identity(self) -> list[str]:
         """What of it can change a verdict: part of the cache's key."""
         return [self.interpreter.identity, self.interpreter.path, self.runner, self.state]
@@ -53,6 +58,8 @@ class Launcher:
         number, handles = _passed_on(report)
         launch = self.sandbox.launch("inside.once:main", [str(number)], environ=_FIXED)
         options = {**launch.options(*([] if handles else [report])), **handles}
+        # The program itself must not be process 1, to which the kernel delivers no signal that it does not handle.
+        launch.argv = [word for word in launch.argv if word != "--as-pid-1"]
         return _started(launch, options, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 

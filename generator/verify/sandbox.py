@@ -12,10 +12,12 @@ Started as root, the program still runs as an ordinary user, one that nobody els
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,7 +73,7 @@ class Way:
     drop: Literal["no", "before", "inside"] = "no"
     """When the program becomes another user: not at all, before bubblewrap starts, or as its first act."""
     search: bool = False
-    """It may enter folders that are root's alone: the interpreter lies in one. Landlock still hides the rest."""
+    """It may read what is root's alone, where the interpreter lies in such a folder; Landlock still hides the rest."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,14 @@ class Launch:
         """Closes this side's descriptors: once Popen has returned, or failed."""
         while self.descriptors:
             os.close(self.descriptors.pop())
+
+    @staticmethod
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        """Ends the program at once, with all that runs in it: also when bubblewrap stands between."""
+        for pid in _children(process.pid):  # bubblewrap, without rights, could not signal who was root when it started
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
 
     def close(self) -> None:
         """Closes and removes what is left of the program, which must have ended."""
@@ -244,6 +254,15 @@ def _environment(installation: Installation, home: str, temporary: str) -> dict[
     return {**common, "HOME": home, "LANG": "C.UTF-8", "PATH": ":".join(path), "TMPDIR": temporary}
 
 
+def _children(parent: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if int(path.read_bytes().rpartition(b")")[2].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return found
+
+
 def _free_user() -> int:
     """A user number that is nobody's: processes are counted by user, and files and signals guarded by it."""
     import pwd
@@ -309,6 +328,7 @@ def _ways(programs: Sequence[Bubblewrap], asked: str) -> Iterator[Way]:
         yield Way("partial")
     if root and sys.platform == "linux":
         yield Way("none", None, "inside")
+        yield Way("none", None, "inside", search=True)
     yield Way("none")
 
 

@@ -26,10 +26,13 @@ Starter = Callable[[int], subprocess.Popen[bytes]]
 """Starts an interpreter that runs one program and reports on the given descriptor; its streams are pipes."""
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, start: Starter, stop_at: float) -> Iterator[Done]:
-    """Run `jobs`, at most `workers` at once; each as it ends. No job is begun after `stop_at` (time.monotonic)."""
+def run_jobs(jobs: Sequence[Job], workers: int, start: Starter, stop_at: float, *, wrapped: bool) -> Iterator[Done]:
+    """Run `jobs`, at most `workers` at once; each as it ends. No job is begun after `stop_at` (time.monotonic).
+
+    `wrapped` tells that a program around the interpreter passes on its end, a signal as 128 and its number.
+    """
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        pending = [pool.submit(_run, job, start, stop_at) for job in jobs]
+        pending = [pool.submit(_run, job, start, stop_at, wrapped) for job in jobs]
         for future in as_completed(pending):
             done = future.result()
             if done is not None:
@@ -56,10 +59,10 @@ class _Pipe(threading.Thread):
                         self._on_over()
 
 
-def _run(job: Job, start: Starter, stop_at: float) -> Done | None:
+def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None:
     if time.monotonic() >= stop_at:
         return None
-    nonce = secrets.token_hex(16)
+    nonce, begun = secrets.token_hex(16), time.monotonic()
     read, write = os.pipe()
     try:
         process = start(write)
@@ -87,9 +90,11 @@ def _run(job: Job, start: Starter, stop_at: float) -> Done | None:
         for pipe in (output, errors, report):
             pipe.join(1.0)
     told: dict[str, Any] | None = None if stopped else parse_report(bytes(report.data), nonce)
-    return job, nonce, Execution(
-        status, bytes(output.data), bytes(errors.data), told, stopped[0] if stopped else "", left=int((told or {}).get("left") or 0)
-    )
+    if wrapped and status >> 8 > 128:
+        status = (status >> 8) - 128
+    # How much CPU it used is not known here; killed after so long, it was the limit of that.
+    seconds = time.monotonic() - begun
+    return job, nonce, Execution(status, bytes(output.data), bytes(errors.data), told, "".join(stopped[:1]), cpu=seconds)
 
 
 def _wait(process: subprocess.Popen[bytes], job: Job, stop: Callable[[str], None]) -> int:

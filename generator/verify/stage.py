@@ -187,7 +187,7 @@ def _run_on(
         if launched.runner == "fork":
             runs = pool.run_jobs(jobs, workers, launched.start_server, stop_at)
         else:
-            runs = spawn.run_jobs(jobs, workers, launched.start_once, stop_at)
+            runs = spawn.run_jobs(jobs, workers, launched.start_once, stop_at, wrapped=launched.wrapped)
         for job, nonce, execution in runs:
             task = by_job.pop(id(job))
             problems = judge(job, nonce, execution)

@@ -5,7 +5,7 @@ code, `kill_everything` and `Walls.clean_scratch` in the server after each snipp
 (`generator.verify.sandbox`) as a plain dictionary:
 
     namespaces  whether bubblewrap gave the server namespaces of its own: then it is PID 1, and its /proc is its own
-    uid         the user to become, or null; `search` keeps the right to enter any folder (only behind Landlock)
+    uid         the user to become, or null; `search` keeps the right to read any file, for Landlock to restrict
     landlock    whether to use Landlock: `read` are its paths to read and run, `write` to write, `devices` to use
     filter      the seccomp filter in base64, or "" where bubblewrap has loaded it
     scratch     the folder to write to; `own_volume` if it is a file system of its own
@@ -22,6 +22,7 @@ import errno
 import json
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -36,6 +37,7 @@ Config: TypeAlias = Mapping[str, Any]
 LINUX = sys.platform.startswith("linux")
 SPARE_TASKS = 200  # what else the user may start meanwhile, where Linux counts processes by user
 CLEAN_UP_SECONDS = 5
+_HELPER = re.compile(rb"from multiprocessing\.(resource_tracker|forkserver) import main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,16 @@ def kill_everything() -> int:
     """Ends what the snippet left running, and reaps it. Call it after the snippet's own process was reaped.
 
     Returns how many processes had to be killed, 0 as a rule; -1 if some live on: then nothing may run here again.
+    `multiprocessing`'s own helpers, which end a little after the process they serve, are killed but not counted.
     """
-    killed = 0
+    if not _has_children():
+        return 0
+    killed = -_helpers()
     end = time.monotonic() + CLEAN_UP_SECONDS
     while time.monotonic() < end:
         killed += _reap_dead()
         if not _has_children():
-            return killed
+            return max(killed, 0)
         if os.getpid() == 1 or _Tree.sealed:
             # One call, and no fork slips through it: the kernel signals all of them under one lock.
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -205,20 +210,40 @@ def _was_killed(status: int) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
+def _helpers() -> int:
+    """How many processes below this one are `multiprocessing`'s resource trackers and fork servers.
+
+    A fork server's children look like it and are not meant: they do the snippet's work.
+    """
+    parents = _parents()
+    alike = set()
+    for pid in descendants():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:
+            if _HELPER.search(command.read(500)):
+                alike.add(pid)
+    return sum(1 for pid in alike if parents.get(pid) not in alike)
+
+
 def descendants() -> list[int]:
     """The processes below this one at this moment, parents first; none where there is no /proc."""
     me = os.getpid()
     if me == 1:
         return [pid for pid in _processes() if pid != 1]
     children: dict[int, list[int]] = {}
-    for pid in _processes():
-        with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{pid}/stat", "rb") as status:
-            parent = int(status.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(pid)
+    for pid, parent in _parents().items():
+        children.setdefault(parent, []).append(pid)
     found = list(children.get(me, ()))
     for pid in found:
         found += children.get(pid, ())
     return found
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for pid in _processes():
+        with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{pid}/stat", "rb") as status:
+            parents[pid] = int(status.read().rpartition(b")")[2].split()[1])
+    return parents
 
 
 def tree_memory() -> int:

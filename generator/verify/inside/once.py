@@ -24,7 +24,7 @@ def main(config: confine.Config, report: str) -> None:
     walls = confine.prepare(config)
     if not walls.clean_scratch():
         raise OSError("the scratch folder cannot be used")
-    watch = Watch(refusals.of(config))
+    watch = Watch(refusals.of(config, os.getppid()))
     clock.install()
     watch.install()
     walls.enter(job["limits"])

@@ -140,20 +140,20 @@ class RefusalWatch:
         path = _name(arguments[path_at])
         if path is None or (folder_at is not None and arguments[folder_at] >= 0 and not os.path.isabs(path)):
             return ""
-        entry = os.path.join(os.path.realpath(_parent(path)), os.path.basename(path.rstrip("/")))
+        entry = os.path.join(_real(_parent(path)), os.path.basename(path.rstrip("/")))
         return path if self._outside(entry, self._write, follow=False) else ""
 
     def _unreadable(self, name: str) -> bool:
         if self._read is None and "/proc" not in name:  # as good as every file that is opened
             return False
-        target = os.path.realpath(name)
+        target = _real(name)
         if target.startswith(f"/proc/{self._server}/"):
             return os.path.basename(target) in _PRIVATE
         return self._read is not None and self._outside(name, self._read) and _exists(name)
 
     @staticmethod
     def _outside(name: str, allowed: Iterable[str], *, follow: bool = True) -> bool:
-        target = os.path.realpath(name) if follow else name
+        target = _real(name) if follow else name
         if "/fd/" in target and target.startswith("/proc/"):  # /dev/stdout and the like: already open
             return False
         return not any(target == root or target.startswith(root.rstrip("/") + "/") for root in allowed)
@@ -190,8 +190,8 @@ class RefusalWatch:
             self._note(f"send signal {int(number)} to the verifier")
 
 
-def of(config: Mapping[str, Any]) -> RefusalWatch:
-    """The watch for the walls that `confine` builds from the same configuration."""
+def of(config: Mapping[str, Any], server: int) -> RefusalWatch:
+    """The watch for the walls that `confine` builds from the same configuration. `server` is the process to guard."""
     partial = config["state"] == "partial"
     everything = config["state"] == "none"
     write = ["/"] if everything else [*config["write"], *config["devices"]]
@@ -200,7 +200,7 @@ def of(config: Mapping[str, Any]) -> RefusalWatch:
         [*config["read"], *config["devices"]] if partial else None,
         sockets=not partial,
         attributes=not partial,
-        server=os.getpid(),
+        server=server,
     )
 
 
@@ -213,6 +213,24 @@ def _name(path: Any) -> str | None:
 
 def _parent(name: str) -> str:
     return os.path.dirname(name.rstrip("/") or "/") or "."
+
+
+def _real(name: str) -> str:
+    """The path without links. The kernel is asked once: looking at every folder would take long in a deep one."""
+    try:
+        descriptor = os.open(name, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if os.path.islink(name) or _parent(name) == name:
+            return os.path.realpath(name)
+        return os.path.join(_real(_parent(name)), os.path.basename(name.rstrip("/")))
+    except (AttributeError, OSError):  # no O_PATH elsewhere than on Linux
+        return os.path.realpath(name)
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return os.path.realpath(name)
+    finally:
+        os.close(descriptor)
 
 
 def _exists(name: str) -> bool:

@@ -59,12 +59,15 @@ def used(scratch: str, own_volume: bool, most: int = 100_000) -> tuple[int, int]
 
 
 def _is_fresh(scratch: str) -> bool:
-    if sorted(os.listdir(scratch)) != list(FOLDERS):
-        return False
-    for name in FOLDERS:
-        mode = os.lstat(f"{scratch}/{name}").st_mode
-        if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700 or os.listdir(f"{scratch}/{name}"):
+    try:
+        if sorted(os.listdir(scratch)) != list(FOLDERS):
             return False
+        for name in FOLDERS:
+            mode = os.lstat(f"{scratch}/{name}").st_mode
+            if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700 or os.listdir(f"{scratch}/{name}"):
+                return False
+    except OSError:
+        return False
     return True
 
 

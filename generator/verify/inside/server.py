@@ -34,7 +34,7 @@ def main(config: confine.Config, control_fd: str) -> None:
     control.set_inheritable(False)
     confine.harden_server(config)
     walls = confine.prepare(config)
-    watch = Watch(refusals.of(config))
+    watch = Watch(refusals.of(config, os.getpid()))
     clock.install()
     watch.install()
     _warm_up()

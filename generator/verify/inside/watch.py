@@ -321,7 +321,10 @@ class Watch:
                 for task in sorted(asyncio.all_tasks(loop), key=lambda task: self._origins.get(task) or ("", 0)):
                     if task not in self._mains:
                         self._note_pending(task)
-            plain(loop)
+            try:
+                plain(loop)
+            finally:
+                self.ending = False
 
         return cancel_all_tasks
 

@@ -1,0 +1,56 @@
+"""Every finding is found, by name, on its line, and nothing else is; under fork and in fresh interpreters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from generator import parse, read
+from generator.diagnostics import Diagnostic
+from generator.notes import Deck
+from generator.verify import Options, verify_deck
+from generator.verify.findings import FINDINGS
+
+BAD = Path(__file__).parent / "bad"
+EXPECTATION = re.compile(r"# finds: ([a-z, -]+)$")
+
+
+def deck_of(folder: Path) -> Deck:
+    """The deck in a folder of the tests, which must parse without a problem."""
+    found, problems = read.read_deck(folder, folder.parent)
+    deck, more = parse.parse_deck(found)
+    assert deck is not None
+    assert [*problems, *more] == []
+    return deck
+
+
+def expected(folder: Path) -> list[tuple[str, int, str]]:
+    """(file, line, finding) of every `# finds:` comment."""
+    found = []
+    for path in sorted(folder.glob("*.md")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = EXPECTATION.search(line)
+            for name in match[1].split(",") if match else ():
+                found.append((f"{folder.name}/{path.name}", number, name.strip()))
+    return sorted(found)
+
+
+def places(diagnostics: list[Diagnostic]) -> list[tuple[str, int, str]]:
+    return sorted((item.span.file, item.span.line, item.finding or item.code) for item in diagnostics)
+
+
+@pytest.mark.parametrize("runner", ["fork", "spawn"])
+def test_every_bad_program_is_found_out(runner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is exactly what the notes say, in both ways of running."""
+    monkeypatch.setenv("MAKE_DECK_RUNNER", runner)
+    verification, diagnostics = verify_deck(deck_of(BAD), Options(cache=False))
+    assert verification.runner == runner
+    assert places(diagnostics) == expected(BAD)
+
+
+def test_every_finding_has_a_bad_program() -> None:
+    """No name in the list of findings goes untested; `timeout` is named by `bug=`."""
+    named = {name for _, _, name in expected(BAD)}
+    assert named | {"timeout"} == set(FINDINGS)
