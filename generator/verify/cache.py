@@ -90,13 +90,17 @@ class Cache:
             return
         now = int(time.time())
         with contextlib.suppress(sqlite3.Error), self._base:
-            self._base.executemany("INSERT OR REPLACE INTO passed VALUES (?, ?)", [(item, now) for item in self._passed])
             self._base.executemany(
-                "UPDATE passed SET used = ? WHERE key = ? AND used < ?", [(now, item, now - 86_400) for item in self._used]
+                "INSERT OR REPLACE INTO passed VALUES (?, ?)", [(item, now) for item in self._passed]
+            )
+            self._base.executemany(
+                "UPDATE passed SET used = ? WHERE key = ? AND used < ?",
+                [(now, item, now - 86_400) for item in self._used],
             )
             self._base.execute("DELETE FROM passed WHERE used < ?", (now - _KEPT,))
             self._base.execute(
-                "DELETE FROM passed WHERE key IN (SELECT key FROM passed ORDER BY used DESC LIMIT -1 OFFSET ?)", (_MOST,)
+                "DELETE FROM passed WHERE key IN (SELECT key FROM passed ORDER BY used DESC LIMIT -1 OFFSET ?)",
+                (_MOST,),
             )
         self._passed, self._used = [], []
 
@@ -114,7 +118,9 @@ def _opened(folder: Path) -> sqlite3.Connection | None:
             base = sqlite3.connect(path, timeout=10)
             base.execute("PRAGMA journal_mode = WAL")
             base.execute("PRAGMA synchronous = NORMAL")
-            base.execute("CREATE TABLE IF NOT EXISTS passed (key BLOB PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID")
+            base.execute(
+                "CREATE TABLE IF NOT EXISTS passed (key BLOB PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID"
+            )
             base.execute("SELECT 1 FROM passed LIMIT 1")
             return base
         except sqlite3.DatabaseError as error:

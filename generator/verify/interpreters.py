@@ -88,7 +88,9 @@ def _candidates(version: str) -> list[str]:
     """Where a version may be: the running one, PATH, and the folders of pyenv and uv."""
     names = [sys.executable]
     minor = ".".join(version.split(".")[:2])
-    names += [found for name in (f"python{version}", f"python{minor}", "python3", "python") if (found := shutil.which(name))]
+    names += [
+        found for name in (f"python{version}", f"python{minor}", "python3", "python") if (found := shutil.which(name))
+    ]
     home = Path.home()
     pyenv = os.environ.get("PYENV_ROOT", str(home / ".pyenv"))
     uv = os.environ.get("UV_PYTHON_INSTALL_DIR", str(home / ".local/share/uv/python"))
@@ -100,7 +102,9 @@ def _candidates(version: str) -> list[str]:
 @functools.cache
 def _ask(path: str) -> Interpreter:
     try:
-        done = subprocess.run([path, "-I", "-c", _ASK], capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - the interpreter that was asked for
+            [path, "-I", "-c", _ASK], capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL
+        )
         told = json.loads(done.stdout)
         version = Version(told["version"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:

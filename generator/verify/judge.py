@@ -26,9 +26,9 @@ _ENDINGS = frozenset(
 class Execution:
     """One run of a job, as seen from outside.
 
-    `status` is the wait status, `stopped` why it was stopped ("timeout", "too-much-output", "memory", "scratch", else ""), `report`
-    the one well-formed frame or None, `left` how many processes outlived it, `cpu` seconds, `trouble` what went wrong
-    on our side.
+    `status` is the wait status, `stopped` why it was stopped ("timeout", "too-much-output", "memory", "scratch", else
+    ""), `report` the one well-formed frame or None, `left` how many processes outlived it, `cpu` seconds, `trouble`
+    what went wrong on our side.
     """
 
     status: int

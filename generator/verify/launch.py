@@ -51,7 +51,8 @@ class Launcher:
     def start_server(self, control: socket) -> subprocess.Popen[bytes]:
         """A fork server that talks on `control`. Raises OSError."""
         launch = self.sandbox.launch("inside.server:main", [str(control.fileno())], environ=_FIXED)
-        return _started(launch, launch.options(control.fileno()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        return _started(launch, {**launch.options(control.fileno()), **streams})
 
     def start_once(self, report: int) -> subprocess.Popen[bytes]:
         """An interpreter for one program, which reports on the descriptor `report`. Raises OSError."""
@@ -60,16 +61,16 @@ class Launcher:
         options = {**launch.options(*([] if handles else [report])), **handles}
         # The program itself must not be process 1, to which the kernel delivers no signal that it does not handle.
         launch.argv = [word for word in launch.argv if word != "--as-pid-1"]
-        return _started(launch, options, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return _started(launch, {**options, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE})
 
 
 _FIXED: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _started(launch: Launch, options: dict[str, Any], **streams: int) -> subprocess.Popen[bytes]:
+def _started(launch: Launch, options: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start it; what it leaves on the disk is removed when nobody holds the process any more."""
     try:
-        process = subprocess.Popen(launch.argv, stderr=subprocess.PIPE, **streams, **options)  # noqa: S603
+        process: subprocess.Popen[bytes] = subprocess.Popen(launch.argv, stderr=subprocess.PIPE, **options)  # noqa: S603
     except BaseException:
         launch.close()
         raise
@@ -100,7 +101,8 @@ def launcher(interpreter: Interpreter, *, require_sandbox: bool, hidden: tuple[P
     except (OSError, ValueError) as error:
         raise MachineError(str(error)) from error
     if require_sandbox and sandbox.state != "full":
-        raise MachineError(f"a full sandbox is required, and this machine has `{sandbox.state}`: {sandbox.reason}. {sandbox.fix}")
+        raise MachineError(
+            f"a full sandbox is required, and this machine has `{sandbox.state}`: {sandbox.reason}. {sandbox.fix}"
+        )
     forks = sys.platform.startswith("linux") and os.environ.get("MAKE_DECK_RUNNER", "fork") != "spawn"
     return Launcher(interpreter, sandbox, "fork" if forks else "spawn")
-

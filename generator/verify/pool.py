@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,9 @@ class _Running:
     nonce: str
     deadline: float
     pipes: dict[int, str]
-    buffers: dict[str, bytearray] = field(default_factory=lambda: {"output": bytearray(), "errors": bytearray(), "report": bytearray()})
+    buffers: dict[str, bytearray] = field(
+        default_factory=lambda: {"output": bytearray(), "errors": bytearray(), "report": bytearray()}
+    )
     stopped: str = ""
     asked: float = 0.0
     answer: dict[str, Any] | None = None
@@ -74,6 +76,16 @@ class Worker:
         self._start, self._selector = start, selector
         self.running: _Running | None = None
         self._server: Started | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._server is not None
+
+    @property
+    def _live(self) -> Started:
+        if self._server is None:
+            raise WorkerError("the runner has ended")
+        return self._server
 
     def open(self) -> dict[str, Any]:
         """Start the server and wait until it is ready; what it says of itself. Raises WorkerError."""
@@ -101,9 +113,8 @@ class Worker:
         return ready
 
     def _last_words(self) -> str:
-        assert self._server is not None
-        self._server.process.kill()
-        _, errors = self._server.process.communicate()
+        self._live.process.kill()
+        _, errors = self._live.process.communicate()
         return errors.decode("utf-8", "replace").strip()[-500:] if errors else ""
 
     def close(self) -> None:
@@ -119,14 +130,13 @@ class Worker:
         self._server = None
 
     def assign(self, job: Job) -> None:
-        """Give the server a job; it must be idle."""
-        assert self._server is not None
+        """Give the server a job; it must be alive and idle."""
         nonce = secrets.token_hex(16)
         message = json.dumps({**job.as_wire(), "nonce": nonce}).encode()
         ends = [os.pipe() for _ in range(3)]
         text = _in_memory(message)
         try:
-            socket.send_fds(self._server.control, [b"job"], [text, *(write for _, write in ends)])
+            socket.send_fds(self._live.control, [b"job"], [text, *(write for _, write in ends)])
         except OSError:
             pass  # the server is gone: its pipes close, and its socket tells
         finally:
@@ -140,8 +150,7 @@ class Worker:
 
     def on_ready(self, descriptor: Any) -> None:
         """Take what has come on a pipe or on the control socket."""
-        assert self._server is not None
-        if descriptor is self._server.control:
+        if self._server is not None and descriptor is self._server.control:
             self._on_answer()
             return
         run = self.running
@@ -150,17 +159,16 @@ class Worker:
         data = os.read(descriptor, 65_536)
         name = run.pipes[descriptor]
         if not data:
-            self._close_pipe(descriptor)
+            self._close_pipe(run, descriptor)
         elif not run.over(name):
             run.buffers[name] += data
             if run.over(name):
-                self._stop("too-much-output")
+                self._stop(run, "too-much-output")
 
     def _on_answer(self) -> None:
-        assert self._server is not None
         run = self.running
         try:
-            told = self._server.control.recv(65_536)
+            told = self._live.control.recv(65_536)
         except OSError:
             told = b""
         answer = json.loads(told) if told else {"gone": True}
@@ -169,15 +177,13 @@ class Worker:
         if run is not None:
             run.answer, run.answered = answer, time.monotonic()
 
-    def _close_pipe(self, descriptor: int) -> None:
-        assert self.running is not None
+    def _close_pipe(self, run: _Running, descriptor: int) -> None:
         self._selector.unregister(descriptor)
         os.close(descriptor)
-        del self.running.pipes[descriptor]
+        del run.pipes[descriptor]
 
-    def _stop(self, reason: str) -> None:
-        run, server = self.running, self._server
-        assert run is not None
+    def _stop(self, run: _Running, reason: str) -> None:
+        server = self._server
         if run.stopped or run.answer is not None:
             return
         run.stopped, run.asked = reason, time.monotonic()
@@ -202,24 +208,20 @@ class Worker:
             return None
         now = time.monotonic()
         if run.answer is None and now >= run.deadline and not run.stopped:
-            self._stop("timeout")
+            self._stop(run, "timeout")
         if run.answer is None and run.stopped and now >= run.asked + ANSWER_LIMIT:
             self.close()
             run.answer, run.answered = {"gone": True}, now
         if run.answer is None or (run.pipes and now < run.answered + DRAIN_LIMIT):
             return None
         for descriptor in list(run.pipes):
-            self._close_pipe(descriptor)
+            self._close_pipe(run, descriptor)
         self.running = None
-        execution = _execution(run)
+        execution = _execution(run, run.answer)
         worn = not run.answer.get("clean", True) or (execution.report or {}).get("fixed_port")
         if worn:  # a port chosen by number may stay taken in this worker's network
             self.close()
         return run.job, run.nonce, execution
-
-    @property
-    def alive(self) -> bool:
-        return self._server is not None
 
 
 def _in_memory(message: bytes) -> int:
@@ -232,19 +234,20 @@ def _in_memory(message: bytes) -> int:
     return descriptor
 
 
-def _execution(run: _Running) -> Execution:
-    assert run.answer is not None
-    gone = bool(run.answer.get("gone"))
-    stopped = run.stopped or {"asked": "timeout", "": ""}.get(str(run.answer.get("stopped", "")), str(run.answer.get("stopped")))
+def _execution(run: _Running, answer: Mapping[str, Any]) -> Execution:
+    gone = bool(answer.get("gone"))
+    stopped = run.stopped or {"asked": "timeout", "": ""}.get(
+        str(answer.get("stopped", "")), str(answer.get("stopped"))
+    )
     killed = bool(stopped) or gone
     return Execution(
-        status=signal.SIGKILL if gone else int(run.answer["status"]),
+        status=signal.SIGKILL if gone else int(answer["status"]),
         output=bytes(run.buffers["output"]),
         errors=bytes(run.buffers["errors"]),
         report=None if killed else parse_report(bytes(run.buffers["report"]), run.nonce),
         stopped=stopped,
-        left=0 if killed else int(run.answer["left"]),
-        cpu=0.0 if gone else float(run.answer["cpu"]),
+        left=0 if killed else int(answer["left"]),
+        cpu=0.0 if gone else float(answer["cpu"]),
         trouble="; it took its runner with it" if gone and not run.stopped else "",
     )
 

@@ -208,7 +208,7 @@ class Sandbox:
             settings |= {"user": uid, "group": uid, "extra_groups": []}
         config = self._config(bubblewrap.SCRATCH, uid, limits)
         config["read"] = bubblewrap.readable(self.installation, extra)
-        env = _environment(self.installation, f"{bubblewrap.SCRATCH}/home", f"{bubblewrap.SCRATCH}/tmp")
+        env = _environment(self.installation, bubblewrap.SCRATCH)
         return Launch(argv, env, config, settings, made)
 
     def _bare(self, uid: int | None, app: Path, limits: Limits, extra: Sequence[Path]) -> Launch:
@@ -226,7 +226,7 @@ class Sandbox:
         settings: dict[str, Any] = {"cwd": os.path.abspath(os.sep)}
         if os.name == "posix":
             settings["start_new_session"] = True
-        env = _environment(self.installation, os.path.join(scratch, "home"), os.path.join(scratch, "tmp"))
+        env = _environment(self.installation, scratch)
         return Launch([], env, config, settings, [], scratch)
 
 
@@ -239,7 +239,8 @@ def _content(data: bytes, made: list[int]) -> int:
     return reading
 
 
-def _environment(installation: Installation, home: str, temporary: str) -> dict[str, str]:
+def _environment(installation: Installation, scratch: str) -> dict[str, str]:
+    home, temporary = os.path.join(scratch, "home"), os.path.join(scratch, "tmp")
     folder = os.path.dirname(installation.executable)
     common = {
         "MALLOC_ARENA_MAX": "2",  # glibc reserves 64 MiB of address space for each, and that is limited

@@ -77,7 +77,8 @@ def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None
         stopped.append(reason)
         _kill(process)
 
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise WorkerError("the interpreter was started without pipes")
     limit = int(job.limits["output"]) + 64 * (len(job.steps) + 1)
     with open(read, "rb", buffering=0) as report_pipe, process.stdout, process.stderr:
         over = lambda: stop("too-much-output")  # noqa: E731
@@ -94,7 +95,11 @@ def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None
         status = (status >> 8) - 128
     # How much CPU it used is not known here; killed after so long, it was the limit of that.
     seconds = time.monotonic() - begun
-    return job, nonce, Execution(status, bytes(output.data), bytes(errors.data), told, "".join(stopped[:1]), cpu=seconds)
+    return (
+        job,
+        nonce,
+        Execution(status, bytes(output.data), bytes(errors.data), told, "".join(stopped[:1]), cpu=seconds),
+    )
 
 
 def _wait(process: subprocess.Popen[bytes], job: Job, stop: Callable[[str], None]) -> int:

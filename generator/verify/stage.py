@@ -1,4 +1,4 @@
-"""The stage: every program of a deck, on every interpreter asked for, from cache or run; then a verdict for each note."""
+"""The stage: every program of a deck, on every interpreter asked for, from cache or run; then a verdict for each."""
 
 from __future__ import annotations
 
@@ -139,11 +139,15 @@ def _tasks(
         jobs = jobs_of(note, deck, real_clock=options.real_clock)
         if len(jobs) > MOST_PROGRAMS:
             message = f"this note has {len(jobs)} programs; one note may have {MOST_PROGRAMS}"
-            diagnostics.append(findings.NORUN_BUDGET.at(note.heading, message, "make several notes of it", note=note.id))
+            diagnostics.append(
+                findings.NORUN_BUDGET.at(note.heading, message, "make several notes of it", note=note.id)
+            )
             continue
         for interpreter in asked:
             inside = interpreter.in_range(note.python, note.platform)
-            if inside or (options.prove_ranges and note.own_python and interpreter.in_range(SpecifierSet(), note.platform)):
+            if inside or (
+                options.prove_ranges and note.own_python and interpreter.in_range(SpecifierSet(), note.platform)
+            ):
                 tasks += [Task(job, interpreter, probe=not inside) for job in jobs]
     return tasks, diagnostics
 
@@ -156,8 +160,12 @@ def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: P
     folder = (options.cache_folder or default_folder()) if options.cache else None
     cache = Cache(folder)
     try:
-        launchers = {item: launcher(item, require_sandbox=options.require_sandbox) for item in {t.interpreter for t in tasks}}
-        keys = {task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter].identity) for task in tasks}
+        launchers = {
+            item: launcher(item, require_sandbox=options.require_sandbox) for item in {t.interpreter for t in tasks}
+        }
+        keys = {
+            task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter].identity) for task in tasks
+        }
         known = cache.known(keys.values())
         results.cached |= {task for task in tasks if keys[task] in known}
         results.problems |= {task: [] for task in results.cached}
@@ -252,8 +260,19 @@ def _verification(
         for program in note.programs:
             counts[_state(program, [task for task in own if task.job.program is program], results)] += 1
         counts["snippets"] += len(note.programs)
-    counts["verified"] += counts["cached"]
-    return Verification(verdicts, verified_on, **counts, pythons=tuple(dict.fromkeys(item.name for item in asked)))
+    pythons = tuple(dict.fromkeys(item.name for item in asked))
+    return Verification(
+        verdicts,
+        verified_on,
+        snippets=counts["snippets"],
+        verified=counts["verified"] + counts["cached"],
+        cached=counts["cached"],
+        failed=counts["failed"],
+        norun=counts["norun"],
+        not_run=counts["not_run"],
+        out_of_range=counts["out_of_range"],
+        pythons=pythons,
+    )
 
 
 def _verdict(note: Note, tasks: Sequence[Task], results: _Results) -> Verdict:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import clock, confine, program, refusals
+from . import clock, confine, jumping, program, refusals
 from .watch import Watch
 
 
@@ -26,6 +26,7 @@ def main(config: confine.Config, report: str) -> None:
         raise OSError("the scratch folder cannot be used")
     watch = Watch(refusals.of(config, os.getppid()))
     clock.install()
+    jumping.install()
     watch.install()
     walls.enter(job["limits"])
     program.run(job, descriptor, watch, leftovers=confine.kill_everything)

@@ -6,15 +6,11 @@ or `json.dumps`, and still not get past this module.
 
 from __future__ import annotations
 
-import __future__ as future_features
-
-import ast
 import asyncio
 import asyncio.runners
 import atexit
 import builtins
 import contextlib
-import inspect
 import io
 import json
 import linecache
@@ -26,30 +22,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import CLOCK, Stuck
+from .steps import Step, compile_all, needs_loop
 from .watch import Watch
 from .wire import clipped, mark
-
-_FUTURE_FLAGS = 0
-for _name in future_features.all_feature_names:
-    _FUTURE_FLAGS |= getattr(future_features, _name).compiler_flag
-
-_TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_STARTS_A_LOOP = frozenset({"run", "Runner", "run_until_complete", "run_forever"})
-
-
-@dataclass
-class Step:
-    """One piece of a program: its job entry, and its code once compiled."""
-
-    name: str
-    line: int
-    source: str
-    tree: ast.Module | None = None
-    code: types.CodeType | None = None
-
-    @property
-    def awaits(self) -> bool:
-        return self.code is not None and bool(self.code.co_flags & inspect.CO_COROUTINE)
 
 
 @dataclass
@@ -69,12 +44,15 @@ class Stream(io.TextIOWrapper):
         name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
         raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as the process
         super().__init__(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
-        self.mode = "w"
         self._watch, self._printed, self._left, self._shown_name = watch, printed, 1 << 16, name
 
     @property
     def name(self) -> str:
         return self._shown_name
+
+    @property
+    def mode(self) -> str:
+        return "w"
 
     def write(self, text: str) -> int:
         if self._printed is None:
@@ -117,14 +95,22 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
     steps = [Step(step["name"], step["line"], step["code"]) for step in job["steps"]]
     CLOCK.virtual = job["clock"] == "virtual"
     CLOCK.reset()
-    sys.stdout = sys.__stdout__ = Stream(1, watch, outcome.printed)
-    sys.stderr = sys.__stderr__ = Stream(2, watch, None)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    streams = {
+        "stdout": Stream(1, watch, outcome.printed),
+        "stderr": Stream(2, watch, None),
+        "stdin": open(0, encoding="utf-8", closefd=False),  # noqa: SIM115 - as above
+    }
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     watch.begin(frozenset(step.name for step in steps))
     module = _main_module(steps)
     end = _end_of_run(watch, module)
-    if _compile(steps, outcome):
-        outcome.mode = "loop" if _needs_loop(steps, script=bool(job["script"])) else "script"
+    failed = compile_all(steps)
+    if failed is not None:
+        outcome.step, outcome.error = failed
+    else:
+        outcome.mode = "loop" if needs_loop(steps, script=bool(job["script"])) else "script"
         runner = _Run(job, steps, module, outcome, watch)
         (runner.in_loop if outcome.mode == "loop" else runner.as_script)()
         del runner
@@ -165,7 +151,7 @@ def _stop_helpers() -> None:
             helper._stop()
 
 
-# --- before it runs --------------------------------------------------------------------------------------------------
+# --- before it runs ---------------------------------------------------------------------------------------------------
 
 
 def _main_module(steps: list[Step]) -> types.ModuleType:
@@ -189,91 +175,6 @@ def _main_module(steps: list[Step]) -> types.ModuleType:
     for name, text_lines in lines.items():
         linecache.cache[name] = (sum(map(len, text_lines)), None, text_lines, name)
     return module
-
-
-def _compile(steps: list[Step], outcome: Outcome) -> bool:
-    """Compile every step before any runs; a later step keeps the `__future__` features of an earlier one."""
-    flags = 0
-    for index, step in enumerate(steps):
-        outcome.step = index
-        try:
-            step.tree = compile(
-                step.source, step.name, "exec", ast.PyCF_ONLY_AST | _TOP_LEVEL_AWAIT | flags, dont_inherit=True
-            )
-            ast.increment_lineno(step.tree, step.line - 1)
-            step.code = compile(step.tree, step.name, "exec", _TOP_LEVEL_AWAIT | flags, dont_inherit=True)
-        except SyntaxError as error:
-            line = (error.lineno or 1) + (step.line - 1 if step.tree is None else 0)
-            outcome.error = {
-                "kind": "syntax",
-                "text": clipped(error.msg),
-                "sites": [(step.name, line)],
-                "column": error.offset,
-                "end_column": error.end_offset if error.end_lineno == error.lineno else None,
-            }
-            return False
-        except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-            outcome.error = {
-                "kind": "syntax",
-                "text": f"{type(error).__name__}: {clipped(error)}",
-                "sites": [(step.name, step.line)],
-            }
-            return False
-        flags |= step.code.co_flags & _FUTURE_FLAGS
-    return True
-
-
-def _needs_loop(steps: list[Step], *, script: bool) -> bool:
-    """Whether the program runs inside a running loop; the rule is in the note format, "in or out of a loop"."""
-    if any(step.awaits for step in steps):
-        return True
-    if script:
-        return False
-    own = (
-        [step.tree for step in steps[1:] if step.tree]
-        if steps[0].name == "prelude.py"
-        else [s.tree for s in steps if s.tree]
-    )
-    names = _asyncio_names(tree for step in steps if (tree := step.tree))
-    uses = False
-    for tree in own:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _starts_a_loop(node.func, names):
-                return False
-            if isinstance(node, ast.Name) and node.id in names:
-                uses = True
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "asyncio":
-                uses = True
-    return uses
-
-
-def _asyncio_names(trees: Any) -> dict[str, str]:
-    """Names that stand for asyncio ("") or for something of it, as imported anywhere in the program."""
-    names: dict[str, str] = {}
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name.split(".")[0] == "asyncio":
-                        names[(alias.asname or alias.name).split(".")[0]] = ""
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "asyncio":
-                names |= {alias.asname or alias.name: alias.name for alias in node.names}
-    return names
-
-
-def _starts_a_loop(function: ast.expr, names: dict[str, str]) -> bool:
-    if isinstance(function, ast.Name):
-        return names.get(function.id, "") in _STARTS_A_LOOP
-    if not isinstance(function, ast.Attribute):
-        return False
-    if function.attr in ("run_until_complete", "run_forever"):
-        return True
-    if function.attr not in ("run", "Runner"):
-        return False
-    root = function.value
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    return isinstance(root, ast.Name) and names.get(root.id) == ""
 
 
 # --- while it runs ---------------------------------------------------------------------------------------------------

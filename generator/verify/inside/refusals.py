@@ -9,6 +9,7 @@ The event names and their arguments are CPython's audit events table (docs.pytho
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -227,7 +228,9 @@ def _real(name: str) -> str:
         return os.path.realpath(name)
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # thousands of folders deep: that is in the scratch folder alone
+            raise
         return os.path.realpath(name)
     finally:
         os.close(descriptor)

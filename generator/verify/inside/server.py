@@ -1,8 +1,8 @@
 """Forks a child for each program. Trusted code only: it reads jobs and exit statuses, never what a program says.
 
 Single-threaded, warmed up and frozen, so that a child costs a few milliseconds. The parent sends four descriptors (the
-job to read, then output, errors and report to write) over a Unix socket; the answer is one JSON object: the wait status,
-whether the program had to be killed, how many processes were left, CPU seconds, whether the scratch folder is clean
+job to read, then output, errors and report to write) over a Unix socket; the answer is one JSON object: the wait
+status, whether the program had to be killed, how many processes were left, CPU seconds, whether the scratch folder is clean
 again. A message without descriptors means: kill the program that runs now.
 """
 
@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.subprocess
+
+# What snippets of an asyncio deck import most: a child need not load them again.
+import collections  # noqa: F401
 import gc
 import json
 import os
+import random  # noqa: F401
 import select
 import signal
 import socket
@@ -20,13 +24,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import clock, confine, program, refusals
+from . import clock, confine, jumping, program, refusals
 from .watch import Watch
 
-# What snippets of an asyncio deck import most: a child need not load them again.
-import collections, concurrent.futures, contextvars, dataclasses, enum, functools, itertools, logging, math, queue  # noqa: E401, F401, I001
-import random, re, ssl, string, subprocess, tempfile, textwrap, typing, types, datetime, pathlib, inspect, heapq, operator, abc  # noqa: E401, F401
 LOOK_EVERY = 0.05  # seconds between two looks at the limits that no kernel keeps
+
 
 def main(config: confine.Config, control_fd: str) -> None:
     """Serve jobs from the control socket, named by its number, until the parent closes it."""
@@ -36,6 +38,7 @@ def main(config: confine.Config, control_fd: str) -> None:
     walls = confine.prepare(config)
     watch = Watch(refusals.of(config, os.getpid()))
     clock.install()
+    jumping.install()
     watch.install()
     _warm_up()
     if not walls.clean_scratch():
@@ -90,13 +93,13 @@ def _serve(
 
 def _wait(pid: int, control: socket.socket, overrun: Callable[[], str]) -> str:
     """Until the child ends, or has to: why it had to be killed ("asked", or what `overrun` says), else ""."""
-    watched = os.pidfd_open(pid)
+    watched, asked = os.pidfd_open(pid), control.fileno()
     try:
         while True:
-            ready, _, _ = select.select([watched, control], [], [], LOOK_EVERY)
+            ready, _, _ = select.select([watched, asked], [], [], LOOK_EVERY)
             if watched in ready:
                 return ""
-            reason = "asked" if control in ready else overrun()
+            reason = "asked" if asked in ready else overrun()
             if reason == "asked":
                 control.recv(64)
             if reason:

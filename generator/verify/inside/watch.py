@@ -13,7 +13,7 @@ import asyncio.runners
 import asyncio.taskgroups
 import contextlib
 import gc
-import importlib._bootstrap  # type: ignore[import-not-found]
+import importlib._bootstrap
 import inspect
 import io
 import logging
@@ -24,15 +24,15 @@ import time
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .clock import CLOCK
 from .refusals import RefusalWatch
-from .wire import LIST_LIMIT, clipped
+from .sightings import Sightings, Site
+from .wire import clipped
 
 BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
-Site = tuple[str, int]  # file name and line, as in `steps` of the job
 
 _thread_time = time.thread_time
 _ident = threading.get_ident
@@ -45,17 +45,15 @@ _set_origin_depth = sys.set_coroutine_origin_tracking_depth
 ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
 
 
-class Watch:
-    """All that is seen of one program. `own` are its file names, which tell its frames from library frames."""
+class Watch(Sightings):
+    """The hooks, and what they see of one program."""
 
     def __init__(self, refusals: RefusalWatch | None = None) -> None:
+        super().__init__()
         self.refusals = refusals
         self.stuck_sites: list[Site] = []
-        self.own: frozenset[str] = frozenset()
-        self.seen: dict[str, list[dict[str, Any]]] = {}
         self.ending = False
         self.logged = io.StringIO()
-        self._quiet: dict[int, list[str]] = {}  # thread ident -> what it wrote to standard error meanwhile
         self._flagged: set[int] = set()  # ids of coroutines already reported
         self._origins: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -63,81 +61,7 @@ class Watch:
         self._import_time: dict[int, float] = {}
         self._hooks: list[tuple[Any, str, Any]] = []
 
-    # --- notes ---------------------------------------------------------------------------------------------------------
-
-    def note(self, kind: str, site: Site | None = None, **facts: Any) -> None:
-        """Keep one observation; only the first few of a kind."""
-        kept = self.seen.setdefault(kind, [])
-        if len(kept) < LIST_LIMIT:
-            kept.append({"site": site, **{name: clipped(value) for name, value in facts.items()}})
-
-    def site(self, frame: types.FrameType | None) -> Site | None:
-        """The nearest place in the program, from `frame` outwards."""
-        while frame is not None:
-            if frame.f_code.co_filename in self.own:
-                return frame.f_code.co_filename, frame.f_lineno
-            frame = frame.f_back
-        return None
-
-    def sites(self, frame: types.FrameType | None) -> list[Site]:
-        """Every place in the program on the stack, innermost first; at most eight."""
-        found: list[Site] = []
-        while frame is not None and len(found) < 8:
-            if frame.f_code.co_filename in self.own:
-                found.append((frame.f_code.co_filename, frame.f_lineno))
-            frame = frame.f_back
-        return found
-
-    def coroutine_site(self, coroutine: Any) -> Site | None:
-        """Where a coroutine stands now: the innermost own frame of the chain that it awaits; else its definition."""
-        found = None
-        for _ in range(100):
-            frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-            if frame is not None and frame.f_code.co_filename in self.own:
-                found = (frame.f_code.co_filename, frame.f_lineno)
-            following = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-            if following is None:
-                break
-            coroutine = following
-        if found is None:
-            code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "ag_code", None)
-            if code is not None and code.co_filename in self.own:
-                found = (code.co_filename, code.co_firstlineno)
-        return found
-
-    def traceback_sites(self, error: BaseException) -> list[Site]:
-        """The program's frames of a traceback, outermost first."""
-        found = []
-        traceback = error.__traceback__
-        while traceback is not None:
-            if traceback.tb_frame.f_code.co_filename in self.own:
-                found.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
-            traceback = traceback.tb_next
-        return found
-
-    @contextlib.contextmanager
-    def quiet(self) -> Iterator[list[str]]:
-        """What this thread writes to standard error meanwhile is kept in the list, not written."""
-        ident, texts = _ident(), []
-        outer = self._quiet.get(ident)
-        self._quiet[ident] = texts
-        try:
-            yield texts
-        finally:
-            if outer is None:
-                del self._quiet[ident]
-            else:
-                self._quiet[ident] = outer
-
-    def swallow(self, text: str) -> bool:
-        """Whether standard error's `text` is accounted for already, and so not written."""
-        texts = self._quiet.get(_ident())
-        if texts is None:
-            return False
-        texts.append(text)
-        return True
-
-    # --- hooks ---------------------------------------------------------------------------------------------------------
+    # --- hooks -------------------------------------------------------------------------------------------------------
 
     def install(self) -> None:
         """Put every hook in place, once in a process."""
@@ -176,8 +100,8 @@ class Watch:
 
     def _insist(self) -> None:
         """ResourceWarnings are shown whatever filters stand: ours is put in front of each that a program adds."""
-        add = getattr(warnings, "_add_filter", None) or sys.modules["_py_warnings"]._add_filter
-        home = sys.modules.get("_py_warnings", warnings)
+        home: Any = sys.modules.get("_py_warnings", warnings)  # where it lives from 3.14 on
+        add = home._add_filter
 
         def insisting(*item: Any, append: bool) -> None:
             add(*item, append=append)
@@ -378,7 +302,7 @@ class Watch:
         self.note("swallowed", site, name=getattr(coroutine, "__qualname__", task))
 
     def _group_task_done(self, plain: Any) -> Any:
-        """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): no fault of the program's."""
+        """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): not the program's fault."""
 
         def on_task_done(group: Any, task: Any) -> None:
             plain(group, task)
@@ -445,10 +369,10 @@ class Watch:
         tasks = [item for item in _objects() if isinstance(item, asyncio.Task) and not item.done()]
         self.stuck_sites = sorted({site for task in tasks if (site := self.coroutine_site(task.get_coro()))})[:8]
 
-    # --- the end -------------------------------------------------------------------------------------------------------
+    # --- the end -----------------------------------------------------------------------------------------------------
 
     def look_at_threads(self) -> None:
-        """Threads that outlive the program; one that is just ending gets a moment, an idle pool's worker doesn't count."""
+        """Threads that outlive the program; one that is just ending gets a moment, a pool's idle worker is none."""
         for thread in threading.enumerate():
             if thread is threading.main_thread() or thread.daemon or CLOCK.is_idle(thread):
                 continue

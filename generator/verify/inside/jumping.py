@@ -1,0 +1,194 @@
+"""Event loops that jump: what stands in for a selector's `select`, and where it is put in place.
+
+The order of looking is what makes a jump safe: first at the threads and children, then, last, at the descriptors. A
+thread that has ended in between has already written to the loop's wake-up pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.selector_events
+import concurrent.futures.thread
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from .clock import CLOCK, SLICE, real_monotonic, real_sleep
+
+GRACE = 0.005  # seconds of real time given to data under way between sockets of this process, before a jump
+STALL = 1.0  # seconds without any event on such sockets, before a wait without a timer is called a deadlock
+
+
+def _jumping_select(self: Any, timeout: float | None = None) -> Any:
+    """What stands in for a selector's `select`: real events first; without any, time moves on as the module says."""
+    poll = super(type(self), self).select
+    if not CLOCK.virtual:
+        return poll(timeout)
+    events = poll(0)
+    if events or (timeout is not None and timeout <= 0):
+        return events
+    deadline = None if timeout is None else CLOCK.now + timeout
+    stalled = 0.0
+    while True:
+        busy = CLOCK.others_busy()
+        sleeper = CLOCK.next_sleeper()
+        outside = busy or _children_alive() or _alarm_armed() or _leads_outside(self)
+        local = not outside and _has_descriptors(self)
+        events = poll(GRACE) if local else poll(0)  # after the counters: see the module's last paragraph
+        if events:
+            return events
+        if outside:
+            with CLOCK.flow():
+                events = poll(SLICE if deadline is None else min(SLICE, max(deadline - CLOCK.now, 0.0)))
+            CLOCK.real_waits += 1
+            CLOCK.release_due()
+            if events or (deadline is not None and CLOCK.now >= deadline):
+                return events
+        elif sleeper is not None and (deadline is None or sleeper <= deadline):
+            CLOCK.jump_to(sleeper)
+            CLOCK.release_due()
+            real_sleep(0)
+        elif deadline is not None:
+            CLOCK.jump(deadline - CLOCK.now)
+            return poll(0)
+        elif local and stalled < STALL:
+            begun = real_monotonic()
+            events = poll(SLICE)
+            stalled += real_monotonic() - begun
+            if events:
+                return events
+        else:
+            raise CLOCK.give_up("deadlock", "everything waits, and nothing can wake it")
+
+
+def _own_descriptors(selector: Any) -> Iterator[int]:
+    """Descriptors a loop watches, but for its own wake-up pipe."""
+    for key in (selector.get_map() or {}).values():
+        reader = key.data[0] if isinstance(key.data, tuple) and key.data else None
+        if getattr(getattr(reader, "_callback", None), "__name__", "") != "_read_from_self":
+            yield key.fd
+
+
+def _has_descriptors(selector: Any) -> bool:
+    return any(True for _ in _own_descriptors(selector))
+
+
+def _leads_outside(selector: Any) -> bool:
+    """Whether a watched descriptor may become ready through anything but this process and its children."""
+    return any(not _is_local(fd) for fd in _own_descriptors(selector))
+
+
+def _is_local(fd: int) -> bool:
+    try:
+        what = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return False
+    if what.startswith("pipe:") or what == "anon_inode:[eventfd]":
+        return True
+    if not what.startswith("socket:"):
+        return False
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            if sock.family not in (socket.AF_INET, socket.AF_INET6):
+                return sock.family == getattr(socket, "AF_UNIX", None)
+            host = sock.getsockname()[0]
+            return host in ("::1", "0.0.0.0", "::") or host.startswith(("127.", "::ffff:127."))  # noqa: S104 - compared
+    except OSError:
+        return False
+
+
+def _children_alive() -> bool:
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _alarm_armed() -> bool:
+    return hasattr(signal, "getitimer") and any(
+        signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    )
+
+
+_jumping_classes: dict[type, type] = {}
+
+
+def _jumping(kind: type) -> type:
+    """A subclass of a selector class that jumps; it keeps the class's name, which programs may print."""
+    if kind not in _jumping_classes:
+        _jumping_classes[kind] = type(kind.__name__, (kind,), {"select": _jumping_select})
+    return _jumping_classes[kind]
+
+
+# --- putting it in place ---------------------------------------------------------------------------------------------
+
+
+def install() -> None:
+    """Put jumping in place in every event loop and thread pool of this process, once."""
+    _install_loops()
+    _install_pools()
+
+
+def _install_loops() -> None:
+    selector_loop = asyncio.selector_events.BaseSelectorEventLoop
+    base_loop = asyncio.base_events.BaseEventLoop
+    plain_init, plain_time = selector_loop.__init__, base_loop.time
+
+    def init(self: Any, selector: selectors.BaseSelector | None = None) -> None:
+        selector = selector if selector is not None else selectors.DefaultSelector()
+        with contextlib.suppress(TypeError):  # a selector of another layout: its loop keeps real time
+            selector.__class__ = _jumping(type(selector))
+        plain_init(self, selector)
+        CLOCK.add_wake_up(WeakWakeUp(self))
+
+    def loop_time(self: Any) -> float:
+        if CLOCK.virtual and type(getattr(self, "_selector", None)) in _jumping_classes.values():
+            return CLOCK.read()
+        return plain_time(self)
+
+    selector_loop.__init__ = init  # type: ignore[method-assign]
+    base_loop.time = loop_time  # type: ignore[method-assign]
+
+
+class WeakWakeUp:
+    """Wakes a loop without keeping it alive: an unclosed loop must still be collected, and found."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+
+    def __call__(self) -> None:
+        loop: Any = self._loop()
+        if loop is not None and not loop.is_closed():
+            loop._write_to_self()
+
+
+def _install_pools() -> None:
+    pool = concurrent.futures.thread.ThreadPoolExecutor
+    item: Any = concurrent.futures.thread._WorkItem
+    plain_submit, plain_run = pool.submit, item.run
+
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        CLOCK.job_added()
+        try:
+            return plain_submit(self, fn, *args, **kwargs)
+        except BaseException:
+            CLOCK.job_done()
+            raise
+
+    def run(self: Any, *args: Any) -> None:
+        try:
+            plain_run(self, *args)
+        finally:
+            CLOCK.job_done()  # after the future's callbacks: whoever waits for it has been woken
+
+    pool.submit = submit  # type: ignore[method-assign]
+    item.run = run
