@@ -8,6 +8,9 @@ import stat
 FOLDERS = ("home", "shm", "tmp")
 """What an empty scratch folder holds: the working folder, and what `/dev/shm` and `/tmp` stand for."""
 
+DEEPEST = 64
+"""Folders in folders that a snippet may make where they must be walked: each step down takes longer than the last."""
+
 
 def fresh(scratch: str) -> bool:
     """Makes `scratch` as good as new: `FOLDERS`, each of them empty. No process of a snippet may be alive any more.
@@ -36,23 +39,26 @@ def wipe(scratch: str) -> bool:
 def used(scratch: str, own_volume: bool, most: int = 100_000) -> tuple[int, int]:
     """Bytes and files in `scratch`. It may be changing meanwhile; what cannot be looked at is not counted.
 
-    `own_volume`: nothing else is on its file system, which then is asked (a microsecond). Else the folder is walked,
-    up to `most` files.
+    `own_volume`: nothing else is on its file system, which then is asked (a microsecond). Else the folder is walked, up
+    to `most` files; a tree deeper than `DEEPEST` counts as that many.
     """
     if own_volume:
         volume = os.statvfs(scratch)
         return (volume.f_blocks - volume.f_bfree) * volume.f_frsize, volume.f_files - volume.f_ffree
     size = files = 0
-    folders = [scratch]
+    folders = [(scratch, 0)]
     while folders and files < most:
+        folder, depth = folders.pop()
+        if depth > DEEPEST:
+            return size, most
         try:
-            with os.scandir(folders.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     files += 1
                     status = entry.stat(follow_symlinks=False)
                     size += status.st_blocks * 512
                     if stat.S_ISDIR(status.st_mode):
-                        folders.append(entry.path)
+                        folders.append((entry.path, depth + 1))
         except OSError:
             continue
     return size, files

@@ -2,8 +2,8 @@
 
 Single-threaded, warmed up and frozen, so that a child costs a few milliseconds. The parent sends four descriptors (the
 job to read, then output, errors and report to write) over a Unix socket; the answer is one JSON object: the wait
-status, whether the program had to be killed, how many processes were left, CPU seconds, whether the scratch folder is clean
-again. A message without descriptors means: kill the program that runs now.
+status, whether the program had to be killed, how many processes were left, CPU seconds, whether the scratch folder is
+clean again. A message without descriptors means: kill the program that runs now.
 """
 
 from __future__ import annotations

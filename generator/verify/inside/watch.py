@@ -302,7 +302,7 @@ class Watch(Sightings):
         self.note("swallowed", site, name=getattr(coroutine, "__qualname__", task))
 
     def _group_task_done(self, plain: Any) -> Any:
-        """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): not the program's fault."""
+        """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): nobody's fault."""
 
         def on_task_done(group: Any, task: Any) -> None:
             plain(group, task)

@@ -1,0 +1,210 @@
+"""The stage: interpreters, ranges, cache, clocks and limits, on small decks made for each test."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from generator import parse, read
+from generator.notes import Deck, Verdict
+from generator.verify import MachineError, Options, Verification, cache, verify_deck
+
+HEAD = "---\ndeck: A\n---\n"
+Maker = Callable[..., Deck]
+
+
+@pytest.fixture
+def deck(tmp_path: Path) -> Maker:
+    """Makes a deck from notes, each (id, body), and lines for deck.yaml."""
+
+    def make(*notes: tuple[str, str], config: str = "") -> Deck:
+        folder = tmp_path / "deck"
+        folder.mkdir(exist_ok=True)
+        settings = f'format: 1\nname: A\nnamespace: a\nprelude: "import asyncio"\n{config}'
+        (folder / "deck.yaml").write_text(settings, encoding="utf-8")
+        text = HEAD + "".join(f"\n## Question {name}?\n<!--\nid: {name}\n-->\n\n{body}\n" for name, body in notes)
+        (folder / "01-a.md").write_text(text, encoding="utf-8")
+        found, problems = read.read_deck(folder, tmp_path)
+        made, more = parse.parse_deck(found)
+        assert made is not None
+        assert [*problems, *more] == []
+        return made
+
+    return make
+
+
+def python(code: str, words: str = "") -> str:
+    return f"```python {words}".rstrip() + f"\n{code}\n```"
+
+
+def codes(found: tuple[Verification, Sequence[object]]) -> list[str]:
+    return [item.code for item in found[1]]  # type: ignore[attr-defined]
+
+
+def test_passes_are_kept_and_failures_are_not(deck: Maker, tmp_path: Path) -> None:
+    """The second run takes the pass from the cache and runs the failure again."""
+    made = deck(("good", python("print(1)  #> 1")), ("bad", python("1 / 0")))
+    options = Options(cache_folder=tmp_path / "cache")
+    first, _ = verify_deck(made, options)
+    second, problems = verify_deck(made, options)
+    assert (first.cached, second.cached) == (0, 1)
+    assert second.verdicts == {"good": Verdict.VERIFIED, "bad": Verdict.FAILED}
+    assert [item.finding for item in problems] == ["exception"]
+
+
+@pytest.mark.parametrize("change", ["code", "output", "prelude", "setup", "limits", "words"])
+def test_whatever_can_change_a_verdict_changes_the_key(deck: Maker, tmp_path: Path, change: str) -> None:
+    """Another code, expectation, prelude, set-up, limit or word on the fence is run anew."""
+    options = Options(cache_folder=tmp_path / "cache")
+
+    def body(changed: str) -> str:
+        setup = python("x = 2" if changed == "setup" else "x = 1", "setup")
+        shown = python("print(6 - 3)" if changed == "code" else "print(3)", "script" if changed == "words" else "")
+        return f"{setup}\n\n{shown}\n\n```output\n{'...' if changed == 'output' else '3'}\n```"
+
+    verify_deck(deck(("a", body(""))), options)
+    assert verify_deck(deck(("a", body(""))), options)[0].cached == 1
+    config = {"limits": "limits: {wall: 9}\n", "prelude": ""}.get(change, "")
+    made = deck(("a", body(change)), config=config)
+    if change == "prelude":
+        path = made.folder / "deck.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("import asyncio", "import time"), encoding="utf-8")
+        reread, _ = parse.parse_deck(read.read_deck(made.folder, tmp_path)[0])
+        assert reread is not None
+        made = reread
+    verification, problems = verify_deck(made, options)
+    assert problems == []
+    assert verification.cached == 0
+
+
+def test_a_damaged_cache_is_made_anew(deck: Maker, tmp_path: Path) -> None:
+    """Rubbish where the cache should be costs a run, not an error; afterwards the cache works again."""
+    made = deck(("good", python("print(1)")))
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (folder / "verdicts-1.sqlite").write_bytes(b"rubbish" * 1000)
+    options = Options(cache_folder=folder)
+    assert [verify_deck(made, options)[0].cached for _ in range(2)] == [0, 1]
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(deck: Maker, tmp_path: Path) -> None:
+    """Where a file stands in the way of the folder, everything is run."""
+    (tmp_path / "cache").write_text("", encoding="utf-8")
+    verification, problems = verify_deck(deck(("good", python("print(1)"))), Options(cache_folder=tmp_path / "cache"))
+    assert problems == []
+    assert verification.verified == 1
+
+
+def test_old_entries_are_dropped(tmp_path: Path) -> None:
+    """An entry that nobody has asked for in two months goes with the next save."""
+    keys = [cache.key("a"), cache.key("b")]
+    kept = cache.Cache(tmp_path)
+    for key in keys:
+        kept.passed(key)
+    kept.save()
+    kept.close()
+    with sqlite3.connect(tmp_path / "verdicts-1.sqlite") as base:
+        base.execute("UPDATE passed SET used = 1 WHERE key = ?", (keys[0],))
+    base.close()
+    again = cache.Cache(tmp_path)
+    again.save()
+    assert again.known(keys) == {keys[1]}
+    again.close()
+
+
+def test_a_note_out_of_range_is_told_and_not_run(deck: Maker) -> None:
+    """It is counted, warned of, and gets its own verdict."""
+    found = verify_deck(deck(("new", "<!-- x -->\n\n" + python("1 / 0")), config='python: ">=3.99"\n'), Options(cache=False))
+    assert found[0].verdicts == {"new": Verdict.OUT_OF_RANGE}
+    assert found[0].out_of_range == 1
+    assert codes(found) == ["V034"]
+
+
+def test_a_range_is_proved_from_outside(deck: Maker) -> None:
+    """A range that leaves out a version on which the note passes is too narrow; one that must leave it out is not."""
+    narrow = HEAD.replace("---\n\n", "---\n")
+    made = deck(("a", python("print(1)")), ("b", python("import nowhere")))
+    path = made.folder / "01-a.md"
+    text = path.read_text(encoding="utf-8").replace("id: a\n", 'id: a\npython: ">=3.99"\n')
+    path.write_text(text.replace("id: b\n", 'id: b\npython: ">=3.99"\n'), encoding="utf-8")
+    reread, _ = parse.parse_deck(read.read_deck(made.folder, made.folder.parent)[0])
+    assert reread is not None
+    assert narrow
+    found = verify_deck(reread, Options(cache=False, prove_ranges=True))
+    assert [(item.code, item.note) for item in found[1] if item.code == "V037"] == [("V037", "a")]
+
+
+def test_an_interpreter_that_is_not_there(deck: Maker) -> None:
+    """It is the machine's fault, named as such."""
+    with pytest.raises(MachineError, match=r"3\.99"):
+        verify_deck(deck(("a", python("print(1)"))), Options(cache=False, pythons=("3.99",)))
+
+
+def test_limits_of_the_deck_hold(deck: Maker) -> None:
+    """A lower limit of output in deck.yaml stops a program that the default would let pass."""
+    made = deck(("a", python('print("x" * 3000)')), config="limits: {output: 1000}\n")
+    assert [item.finding for item in verify_deck(made, Options(cache=False))[1]] == ["too-much-output"]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_both_clocks_tell_the_same(deck: Maker, real: bool) -> None:
+    """A sleep takes the time it says, on the virtual clock without waiting."""
+    code = "import time\nstart = time.perf_counter()\nawait asyncio.sleep(0.2)\nprint(round(time.perf_counter() - start, 1))  #> 0.2"
+    assert verify_deck(deck(("a", python(code))), Options(cache=False, real_clock=real))[1] == []
+
+
+def test_selected_notes_alone_are_run(deck: Maker) -> None:
+    """The others have no verdict at all."""
+    made = deck(("a", python("1 / 0")), ("b", python("print(1)")))
+    verification, problems = verify_deck(made, Options(cache=False), selected={"b"})
+    assert problems == []
+    assert verification.verdicts == {"b": Verdict.VERIFIED}
+
+
+def test_nothing_is_run_on_request(deck: Maker) -> None:
+    """`run=False` looks at a stranger's note without running it."""
+    verification, problems = verify_deck(deck(("a", python("1 / 0"))), Options(run=False))
+    assert problems == []
+    assert (verification.verdicts, verification.not_run) == ({"a": Verdict.NOT_RUN}, 1)
+
+
+def test_norun_is_counted(deck: Maker) -> None:
+    """Code that its author says cannot run is told apart from code that was proved."""
+    made = deck(("a", python("import pandas", 'norun="needs pandas"')), ("b", python("print(1)")))
+    verification, problems = verify_deck(made, Options(cache=False))
+    assert problems == []
+    assert (verification.norun, verification.verified) == (1, 1)
+    assert verification.verdicts == {"a": Verdict.NORUN, "b": Verdict.VERIFIED}
+
+
+def test_set_up_must_not_print(deck: Maker) -> None:
+    """What it printed would be on no card."""
+    made = deck(("a", python('print("x")', "setup") + "\n\n" + python("print(1)  #> 1")))
+    assert codes(verify_deck(made, Options(cache=False))) == ["V032"]
+
+
+def test_a_bug_that_is_gone_is_an_error(deck: Maker) -> None:
+    """A bug card whose bug is gone is a false card."""
+    made = deck(("a", python("await asyncio.sleep(0)", "bug=never-awaited")))
+    assert codes(verify_deck(made, Options(cache=False))) == ["V030"]
+
+
+def test_a_promised_exception_must_come(deck: Maker) -> None:
+    """`raises=` on code that ends well is an error."""
+    made = deck(("a", python("print(1)", "raises=ValueError")))
+    assert codes(verify_deck(made, Options(cache=False))) == ["V031"]
+
+
+def test_blocks_share_a_program_and_each_has_its_own_output(deck: Maker) -> None:
+    """A continued block sees the names and the loop of the one before; output is cut where the next block begins."""
+    body = (
+        python("async def later():\n    await asyncio.sleep(1)\n    print('late')\n\n\nprint('first')\ntask = asyncio.create_task(later())")
+        + "\n\n```output\nfirst\n```\n\n"
+        + python("await task", "continue")
+        + "\n\n```output\nlate\n```\n\n"
+        + python("assert task.done()", "check")
+    )
+    assert verify_deck(deck(("a", body)), Options(cache=False))[1] == []
