@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from generator.diagnostics import Diagnostic, Span
 from generator.notes import Role
 from generator.verify import expect, findings
 from generator.verify.findings import FINDINGS, Finding
-from generator.verify.plan import Job, Site
+from generator.verify.plan import Job
+from generator.verify.promises import Printed, first_line, mismatches, sites_of, split_output
 
 _CONSEQUENCES = frozenset(
     {"task-pending", "unclosed-resource", "thread-left", "process-left", "exception-not-retrieved"}
@@ -39,14 +39,6 @@ class Execution:
     left: int = 0
     cpu: float = 0.0
     trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """Standard output cut at the steps: text by step index, and whether the last mark came."""
-
-    by_step: Mapping[int, str]
-    complete: bool
 
 
 def judge(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
@@ -83,16 +75,11 @@ def _missing_bugs(job: Job, missing: frozenset[str] | set[str]) -> Iterator[Diag
     for name in sorted(missing):
         step = next(step for step in job.program.steps if name in step.bugs)
         yield findings.NO_BUG.at(
-            _first_line(step.span),
+            first_line(step.span),
             f"`bug={name}` is not found: the code runs without it",
             "a bug card whose bug is gone is a false card: restore the bug or take the name out",
             note=job.note.id,
         )
-
-
-def _first_line(span: Span) -> Span:
-    line = span.source.line_span(span.line)
-    return span.source.span(span.start, max(line.end, span.start))
 
 
 # --- what was seen ---------------------------------------------------------------------------------------------------
@@ -151,7 +138,7 @@ def _ending(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(error, dict) or error.get("expected"):
         return
     kind = str(error.get("kind"))
-    sites = _sites(error.get("sites"))
+    sites = sites_of(error.get("sites"))
     span = job.span(sites[-1] if sites else None)
     text = _short(str(error.get("text", "")))
     if kind == "syntax":
@@ -176,7 +163,7 @@ def _exceptions(job: Job, error: Mapping[str, Any], span: Span, text: str) -> It
     message = f"{error.get('type')}: {text}" if text else str(error.get("type"))
     inner = [item for item in error.get("inner") or () if isinstance(item, dict)]
     for item in inner:
-        places = _sites(item.get("sites"))
+        places = sites_of(item.get("sites"))
         where = f" at line {job.span(places[-1]).line}" if places else ""
         message += f"; {item.get('type')}: {_short(str(item.get('text')))}{where}"
     expected = job.program.raises
@@ -207,7 +194,7 @@ def _observed(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
         name, form = _SEEN.get(kind, ("refused", f"an unknown observation, {kind}"))
         for item in items:
             facts = {key: _short(str(value)) for key, value in item.items() if key != "site"}
-            sites = _sites([item.get("site")])
+            sites = sites_of([item.get("site")])
             yield Finding(name, job.span(sites[0] if sites else None), form.format_map(_Missing(facts)))
     for name in report.get("tampered") or ():
         yield Finding("refused", job.span(None), f"it replaced {_short(str(name))}, which the verdict rests on")
@@ -218,15 +205,6 @@ class _Missing(dict[str, str]):
         return "?"
 
 
-def _sites(value: Any) -> list[Site]:
-    """Places from a report: it comes from the snippet's side, so its shape is checked."""
-    return [
-        (item[0], item[1])
-        for item in value or ()
-        if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], int)
-    ]
-
-
 def _short(text: str, limit: int = 300) -> str:
     text = " ⏎ ".join(line for line in text.split("\n") if line.strip())
     return text if len(text) <= limit else text[:limit] + "…"
@@ -235,75 +213,29 @@ def _short(text: str, limit: int = 300) -> str:
 # --- what was promised -----------------------------------------------------------------------------------------------
 
 
-def split_output(output: bytes, nonce: str) -> Printed:
-    """Cut standard output at its marks. What is printed while the loop closes belongs to the last step."""
-    pieces = re.split(rb"\x00mark " + nonce[:16].encode() + rb" (\d+|end)\x00", output)
-    by_step: dict[int, str] = {}
-    step, complete = 0, False
-    for index, piece in enumerate(pieces):
-        if index % 2:
-            complete = piece == b"end"
-            step = step if complete else int(piece)
-        elif piece:
-            by_step[step] = by_step.get(step, "") + piece.decode("utf-8", "replace").replace("\r\n", "\n")
-    return Printed(by_step, complete)
-
-
 def _promises(job: Job, run: Execution) -> Iterator[Diagnostic]:
     expected = job.program.raises
     error = (run.report or {}).get("error")
     if expected is not None and not (isinstance(error, dict)):
         snippet, name = expected
         yield findings.NOT_RAISED.at(
-            _first_line(snippet.span),
+            first_line(snippet.span),
             f"`raises={name}`, but the code ends without an exception",
             "take `raises=` out, or mend the code so that it raises",
             note=job.note.id,
         )
 
 
-def output_of_blocks(job: Job, printed: Printed) -> dict[int, str]:
-    """What each visible block printed: all until the next visible block begins. By index in the program's steps."""
-    offset = len(job.steps) - len(job.program.steps)
-    texts: dict[int, str] = {}
-    block = 0
-    for index, step in enumerate(job.program.steps):
-        block = index if step.shown else block
-        texts[block] = texts.get(block, "") + printed.by_step.get(index + offset, "")
-    return texts
-
-
 def _outputs(job: Job, printed: Printed, run: Execution) -> Iterator[Diagnostic]:
     for index, step in enumerate(job.steps):
         if step.snippet.role is Role.SETUP and printed.by_step.get(index, "").strip():
             yield findings.HIDDEN_OUTPUT.at(
-                _first_line(step.snippet.span),
+                first_line(step.snippet.span),
                 f"set-up prints {_short(printed.by_step[index])!r}",
                 "set-up is on no card and must print nothing",
                 note=job.note.id,
             )
-    texts = output_of_blocks(job, printed)
-    for index, fence in job.program.expected:
-        if fence.role is Role.OUTPUT and not expect.matches(fence.code, texts.get(index, "")):
-            yield _wrong(
-                job,
-                fence.locate(1) if fence.code.strip() else _first_line(fence.span),
-                expect.difference(fence.code, texts.get(index, "")),
-            )
-    yield from _comments(job, run)
-
-
-def _comments(job: Job, run: Execution) -> Iterator[Diagnostic]:
-    entries = (run.report or {}).get("printed") or ()
-    printed = [(_sites(item[0]), str(item[1])) for item in entries if isinstance(item, list) and len(item) == 2]
-    for step in job.steps:
-        if step.snippet.role in (Role.PROGRAM, Role.CONTINUE):
-            for comment in expect.comments(step.snippet):
-                text = expect.printed_by(comment, step.name, step.line, printed)
-                if not expect.matches("\n".join(comment.text), text):
-                    yield _wrong(job, comment.span, expect.difference("\n".join(comment.text), text))
-
-
-def _wrong(job: Job, span: Span, message: str) -> Diagnostic:
     known = FINDINGS["wrong-output"]
-    return known.rule.at(span, f"wrong-output: {message}", known.hint, note=job.note.id, finding="wrong-output")
+    for item in mismatches(job, printed, run.report or {}):
+        message = f"wrong-output: {expect.difference(item.expected, item.printed)}"
+        yield known.rule.at(item.place, message, known.hint, note=job.note.id, finding="wrong-output")

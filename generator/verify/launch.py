@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -29,6 +28,7 @@ class Launcher:
     interpreter: Interpreter
     sandbox: Sandbox
     runner: Runner
+    hash_seed: int = 0
 
     @property
     def state(self) -> str:
@@ -44,27 +44,28 @@ class Launcher:
         return self.sandbox.way.program is not None
 
     @property
+    def _environ(self) -> dict[str, str]:
+        return {"PYTHONHASHSEED": str(self.hash_seed), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
     def identity(self) -> list[str]:
         """What of it can change a verdict: part of the cache's key."""
-        return [self.interpreter.identity, self.interpreter.path, self.runner, self.state]
+        return [self.interpreter.identity, self.interpreter.path, self.runner, self.state, str(self.hash_seed)]
 
     def start_server(self, control: socket) -> subprocess.Popen[bytes]:
         """A fork server that talks on `control`. Raises OSError."""
-        launch = self.sandbox.launch("inside.server:main", [str(control.fileno())], environ=_FIXED)
+        launch = self.sandbox.launch("inside.server:main", [str(control.fileno())], environ=self._environ)
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         return _started(launch, {**launch.options(control.fileno()), **streams})
 
     def start_once(self, report: int) -> subprocess.Popen[bytes]:
         """An interpreter for one program, which reports on the descriptor `report`. Raises OSError."""
         number, handles = _passed_on(report)
-        launch = self.sandbox.launch("inside.once:main", [str(number)], environ=_FIXED)
+        launch = self.sandbox.launch("inside.once:main", [str(number)], environ=self._environ)
         options = {**launch.options(*([] if handles else [report])), **handles}
         # The program itself must not be process 1, to which the kernel delivers no signal that it does not handle.
         launch.argv = [word for word in launch.argv if word != "--as-pid-1"]
         return _started(launch, {**options, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE})
-
-
-_FIXED: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _started(launch: Launch, options: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -91,7 +92,9 @@ def _passed_on(descriptor: int) -> tuple[int, dict[str, Any]]:
     return handle, {"startupinfo": startup, "close_fds": True}
 
 
-def launcher(interpreter: Interpreter, *, require_sandbox: bool, hidden: tuple[Path, ...] = ()) -> Launcher:
+def launcher(
+    interpreter: Interpreter, hash_seed: int = 0, *, require_sandbox: bool, hidden: tuple[Path, ...] = ()
+) -> Launcher:
     """The way to run programs on `interpreter` here. Raises MachineError without a full sandbox where one is required.
 
     `MAKE_DECK_RUNNER=spawn` in the environment asks for a fresh interpreter for each program.
@@ -105,4 +108,4 @@ def launcher(interpreter: Interpreter, *, require_sandbox: bool, hidden: tuple[P
             f"a full sandbox is required, and this machine has `{sandbox.state}`: {sandbox.reason}. {sandbox.fix}"
         )
     forks = sys.platform.startswith("linux") and os.environ.get("MAKE_DECK_RUNNER", "fork") != "spawn"
-    return Launcher(interpreter, sandbox, "fork" if forks else "spawn")
+    return Launcher(interpreter, sandbox, "fork" if forks else "spawn", hash_seed)

@@ -21,6 +21,7 @@ from generator.verify.judge import judge
 from generator.verify.launch import Launcher, MachineError, launcher
 from generator.verify.plan import Job, jobs_of
 from generator.verify.pool import WorkerError
+from generator.verify.rewrite import Rewrite, rewrites_of
 
 RUN_LIMIT = 600.0  # seconds that one run may take in all
 MOST_PROGRAMS = 40  # programs of one note
@@ -32,7 +33,8 @@ class Options:
     """How to verify.
 
     `pythons` are versions or paths; without any, the deck's own `interpreter` or the running one. `jobs` is the number
-    of programs at once, None for one per core. `cache_folder` None is the user's cache folder.
+    of programs at once, None for one per core; `hash_seed` is the one that sets are ordered by. `cache_folder` None is
+    the user's cache folder.
     """
 
     pythons: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class Options:
     require_sandbox: bool = False
     prove_ranges: bool = False
     jobs: int | None = None
+    hash_seed: int = 0
     cache_folder: Path | None = None
 
 
@@ -66,6 +69,8 @@ class Verification:
     sandbox: str = ""
     sandbox_note: str = ""
     runner: str = ""
+    rewrites: frozenset[Rewrite] = frozenset()
+    """What the expectations of programs with no other fault should say instead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +89,7 @@ class _Results:
     problems: dict[Task, list[Diagnostic]] = field(default_factory=dict)
     cached: set[Task] = field(default_factory=set)
     not_run: dict[Task, str] = field(default_factory=dict)
+    rewrites: dict[Task, frozenset[Rewrite]] = field(default_factory=dict)
 
 
 def verify_deck(
@@ -161,7 +167,8 @@ def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: P
     cache = Cache(folder)
     try:
         launchers = {
-            item: launcher(item, require_sandbox=options.require_sandbox) for item in {t.interpreter for t in tasks}
+            item: launcher(item, options.hash_seed, require_sandbox=options.require_sandbox)
+            for item in {t.interpreter for t in tasks}
         }
         keys = {
             task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter].identity) for task in tasks
@@ -199,6 +206,8 @@ def _run_on(
         for job, nonce, execution in runs:
             task = by_job.pop(id(job))
             problems = judge(job, nonce, execution)
+            if problems and all(item.finding == "wrong-output" for item in problems):
+                results.rewrites[task] = frozenset(rewrites_of(job, nonce, execution))
             if launched.state == "partial" and any(item.finding == "refused" for item in problems):
                 results.not_run[task] = "the partial sandbox of this machine forbids what it needs"
                 problems = []
@@ -272,7 +281,21 @@ def _verification(
         not_run=counts["not_run"],
         out_of_range=counts["out_of_range"],
         pythons=pythons,
+        rewrites=_agreed_rewrites(notes, by_note, results),
     )
+
+
+def _agreed_rewrites(notes: Sequence[Note], by_note: Mapping[str, list[Task]], results: _Results) -> frozenset[Rewrite]:
+    """Rewrites of the notes whose expectations are their only fault, where every interpreter printed the same."""
+    agreed: set[Rewrite] = set()
+    for note in notes:
+        own = by_note.get(note.id, [])
+        failed = [task for task in own if results.problems.get(task)]
+        if all(task in results.rewrites for task in failed):
+            for program in note.programs:
+                runs = [results.rewrites.get(task, frozenset()) for task in own if task.job.program is program]
+                agreed |= frozenset.union(*runs) if len(set(runs)) == 1 else frozenset()
+    return frozenset(agreed)
 
 
 def _verdict(note: Note, tasks: Sequence[Task], results: _Results) -> Verdict:

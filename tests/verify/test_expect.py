@@ -12,7 +12,9 @@ from generator.verify import expect
 def snippet(code: str) -> Snippet:
     source = Source("a.md", code)
     starts = [0] + [at + 1 for at, char in enumerate(code) if char == "\n"]
-    return Snippet(Role.PROGRAM, "python", code, source.span(0, len(code)), Side.ANSWER, tuple((at, at) for at in starts))
+    return Snippet(
+        Role.PROGRAM, "python", code, source.span(0, len(code)), Side.ANSWER, tuple((at, at) for at in starts)
+    )
 
 
 @pytest.mark.parametrize(

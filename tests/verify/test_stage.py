@@ -11,6 +11,7 @@ import pytest
 from generator import parse, read
 from generator.notes import Deck, Verdict
 from generator.verify import MachineError, Options, Verification, cache, verify_deck
+from generator.verify.rewrite import applied
 
 HEAD = "---\ndeck: A\n---\n"
 Maker = Callable[..., Deck]
@@ -117,7 +118,9 @@ def test_old_entries_are_dropped(tmp_path: Path) -> None:
 
 def test_a_note_out_of_range_is_told_and_not_run(deck: Maker) -> None:
     """It is counted, warned of, and gets its own verdict."""
-    found = verify_deck(deck(("new", "<!-- x -->\n\n" + python("1 / 0")), config='python: ">=3.99"\n'), Options(cache=False))
+    found = verify_deck(
+        deck(("new", "<!-- x -->\n\n" + python("1 / 0")), config='python: ">=3.99"\n'), Options(cache=False)
+    )
     assert found[0].verdicts == {"new": Verdict.OUT_OF_RANGE}
     assert found[0].out_of_range == 1
     assert codes(found) == ["V034"]
@@ -125,16 +128,16 @@ def test_a_note_out_of_range_is_told_and_not_run(deck: Maker) -> None:
 
 def test_a_range_is_proved_from_outside(deck: Maker) -> None:
     """A range that leaves out a version on which the note passes is too narrow; one that must leave it out is not."""
-    narrow = HEAD.replace("---\n\n", "---\n")
     made = deck(("a", python("print(1)")), ("b", python("import nowhere")))
     path = made.folder / "01-a.md"
-    text = path.read_text(encoding="utf-8").replace("id: a\n", 'id: a\npython: ">=3.99"\n')
-    path.write_text(text.replace("id: b\n", 'id: b\npython: ">=3.99"\n'), encoding="utf-8")
-    reread, _ = parse.parse_deck(read.read_deck(made.folder, made.folder.parent)[0])
-    assert reread is not None
-    assert narrow
-    found = verify_deck(reread, Options(cache=False, prove_ranges=True))
-    assert [(item.code, item.note) for item in found[1] if item.code == "V037"] == [("V037", "a")]
+    text = path.read_text(encoding="utf-8")
+    for name in ("a", "b"):
+        text = text.replace(f"id: {name}\n", f'id: {name}\npython: ">=3.99"\n')
+    path.write_text(text, encoding="utf-8")
+    ranged, _ = parse.parse_deck(read.read_deck(made.folder, made.folder.parent)[0])
+    assert ranged is not None
+    _, problems = verify_deck(ranged, Options(cache=False, prove_ranges=True))
+    assert [item.note for item in problems if item.code == "V037"] == ["a"]
 
 
 def test_an_interpreter_that_is_not_there(deck: Maker) -> None:
@@ -152,7 +155,10 @@ def test_limits_of_the_deck_hold(deck: Maker) -> None:
 @pytest.mark.parametrize("real", [False, True])
 def test_both_clocks_tell_the_same(deck: Maker, real: bool) -> None:
     """A sleep takes the time it says, on the virtual clock without waiting."""
-    code = "import time\nstart = time.perf_counter()\nawait asyncio.sleep(0.2)\nprint(round(time.perf_counter() - start, 1))  #> 0.2"
+    code = (
+        "import time\nstart = time.perf_counter()\nawait asyncio.sleep(0.2)\n"
+        "print(round(time.perf_counter() - start, 1))  #> 0.2"
+    )
     assert verify_deck(deck(("a", python(code))), Options(cache=False, real_clock=real))[1] == []
 
 
@@ -201,10 +207,29 @@ def test_a_promised_exception_must_come(deck: Maker) -> None:
 def test_blocks_share_a_program_and_each_has_its_own_output(deck: Maker) -> None:
     """A continued block sees the names and the loop of the one before; output is cut where the next block begins."""
     body = (
-        python("async def later():\n    await asyncio.sleep(1)\n    print('late')\n\n\nprint('first')\ntask = asyncio.create_task(later())")
+        python(
+            "async def later():\n    await asyncio.sleep(1)\n    print('late')\n\n\n"
+            "print('first')\ntask = asyncio.create_task(later())"
+        )
         + "\n\n```output\nfirst\n```\n\n"
         + python("await task", "continue")
         + "\n\n```output\nlate\n```\n\n"
         + python("assert task.done()", "check")
     )
     assert verify_deck(deck(("a", body)), Options(cache=False))[1] == []
+
+
+def test_rewrites_say_what_was_printed(deck: Maker) -> None:
+    """Only expectations are rewritten: kept where they match by `...`, more lines below a comment, fewer in a fence."""
+    body = python('print("a", 1)  #> a ...\nfor n in range(2):\n    print(n)  #> 7') + "\n\n```output\nx\ny\nz\nz\n```"
+    made = deck(("a", body))
+    verification, _ = verify_deck(made, Options(cache=False))
+    source = made.files[0].source
+    wanted = body.replace("#> 7", "#> 0\n    #> 1").replace("x\ny\nz\nz", "a 1\n0\n1")
+    assert applied(source.text, verification.rewrites) == source.text.replace(body, wanted)
+
+
+def test_code_with_another_fault_is_not_rewritten(deck: Maker) -> None:
+    """What a faulty program prints is no truth to write down."""
+    made = deck(("a", python('asyncio.sleep(1)\nprint("a")  #> b')))
+    assert verify_deck(made, Options(cache=False))[0].rewrites == frozenset()

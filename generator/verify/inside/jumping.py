@@ -28,8 +28,8 @@ STALL = 1.0  # seconds without any event on such sockets, before a wait without 
 def _jumping_select(self: Any, timeout: float | None = None) -> Any:
     """What stands in for a selector's `select`: real events first; without any, time moves on as the module says."""
     poll = super(type(self), self).select
-    if not CLOCK.virtual:
-        return poll(timeout)
+    if not CLOCK.virtual and timeout is not None:
+        return poll(timeout)  # without a time-out it may be a deadlock, on the real clock too
     events = poll(0)
     if events or (timeout is not None and timeout <= 0):
         return events

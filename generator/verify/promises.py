@@ -1,0 +1,90 @@
+"""What the note says a program prints, held against what it printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator.diagnostics import Span
+from generator.notes import Role, Snippet
+from generator.verify import expect
+from generator.verify.plan import Job, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Standard output cut at the steps: text by step index, and whether the last mark came."""
+
+    by_step: Mapping[int, str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """An expectation that is not met: an `output` fence, or a `#>` comment in `snippet` (then `comment` is set)."""
+
+    snippet: Snippet
+    place: Span
+    expected: str
+    printed: str
+    comment: expect.Comment | None = None
+
+
+def mismatches(job: Job, printed: Printed, report: Mapping[str, Any]) -> Iterator[Mismatch]:
+    """Every expectation of `job` that is not met."""
+    texts = output_of_blocks(job, printed)
+    for index, fence in job.program.expected:
+        text = texts.get(index, "")
+        if fence.role is Role.OUTPUT and not expect.matches(fence.code, text):
+            yield Mismatch(fence, fence.locate(1) if fence.code.strip() else first_line(fence.span), fence.code, text)
+    entries = report.get("printed") or ()
+    told = [(sites_of(item[0]), str(item[1])) for item in entries if isinstance(item, list) and len(item) == 2]
+    for step in job.steps:
+        if step.snippet.role in (Role.PROGRAM, Role.CONTINUE):
+            for comment in expect.comments(step.snippet):
+                expected = "\n".join(comment.text)
+                text = expect.printed_by(comment, step.name, step.line, told)
+                if not expect.matches(expected, text):
+                    yield Mismatch(step.snippet, comment.span, expected, text, comment)
+
+
+def first_line(span: Span) -> Span:
+    """The part of a span on its first line."""
+    line = span.source.line_span(span.line)
+    return span.source.span(span.start, max(line.end, span.start))
+
+
+def sites_of(value: Any) -> list[Site]:
+    """Places from a report: it comes from the snippet's side, so its shape is checked."""
+    return [
+        (item[0], item[1])
+        for item in value or ()
+        if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], int)
+    ]
+
+
+def split_output(output: bytes, nonce: str) -> Printed:
+    """Cut standard output at its marks. What is printed while the loop closes belongs to the last step."""
+    pieces = re.split(rb"\x00mark " + nonce[:16].encode() + rb" (\d+|end)\x00", output)
+    by_step: dict[int, str] = {}
+    step, complete = 0, False
+    for index, piece in enumerate(pieces):
+        if index % 2:
+            complete = piece == b"end"
+            step = step if complete else int(piece)
+        elif piece:
+            by_step[step] = by_step.get(step, "") + piece.decode("utf-8", "replace").replace("\r\n", "\n")
+    return Printed(by_step, complete)
+
+
+def output_of_blocks(job: Job, printed: Printed) -> dict[int, str]:
+    """What each visible block printed: all until the next visible block begins. By index in the program's steps."""
+    offset = len(job.steps) - len(job.program.steps)
+    texts: dict[int, str] = {}
+    block = 0
+    for index, step in enumerate(job.program.steps):
+        block = index if step.shown else block
+        texts[block] = texts.get(block, "") + printed.by_step.get(index + offset, "")
+    return texts
