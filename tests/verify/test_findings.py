@@ -6,24 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from decks import deck_of
 
-from generator import parse, read
 from generator.diagnostics import Diagnostic
-from generator.notes import Deck
 from generator.verify import Options, verify_deck
 from generator.verify.findings import FINDINGS
 
 BAD = Path(__file__).parent / "bad"
 EXPECTATION = re.compile(r"# finds: ([a-z, -]+)$")
-
-
-def deck_of(folder: Path) -> Deck:
-    """The deck in a folder of the tests, which must parse without a problem."""
-    found, problems = read.read_deck(folder, folder.parent)
-    deck, more = parse.parse_deck(found)
-    assert deck is not None
-    assert [*problems, *more] == []
-    return deck
 
 
 def expected(folder: Path) -> list[tuple[str, int, str]]:

@@ -300,5 +300,6 @@ def _report(watch: Watch, outcome: Outcome) -> dict[str, Any]:
         "printed": printed,
         "seen": watch.seen,
         "tampered": watch.tampered(),
+        "timeline": watch.timeline.text(),
         "fixed_port": watch.refusals is not None and watch.refusals.fixed_port,
     }

@@ -30,6 +30,7 @@ from typing import Any
 from .clock import CLOCK
 from .refusals import RefusalWatch
 from .sightings import Sightings, Site
+from .timeline import Timeline
 from .wire import clipped
 
 BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
@@ -54,6 +55,7 @@ class Watch(Sightings):
         self.stuck_sites: list[Site] = []
         self.ending = False
         self.logged = io.StringIO()
+        self.timeline = Timeline()
         self._flagged: set[int] = set()  # ids of coroutines already reported
         self._origins: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -234,9 +236,18 @@ class Watch(Sightings):
                 site = self.site(caller)
                 if site is not None:
                     self._origins[task] = site
+                if self._belongs_to_program(task, coro, site):
+                    self.timeline.created(task, main=task in self._mains)
             return task
 
         return create_task
+
+    def _belongs_to_program(self, task: Any, coro: Any, site: Site | None) -> bool:
+        """Whether a task is the program's own: not one by which a loop closes itself."""
+        if getattr(coro, "__name__", "").startswith("shutdown_"):
+            return False
+        code = getattr(coro, "cr_code", None)
+        return site is not None or task in self._mains or (code is not None and code.co_filename in self.own)
 
     def _cancel_all_tasks(self, plain: Any) -> Any:
         def cancel_all_tasks(loop: Any) -> None:
@@ -268,23 +279,26 @@ class Watch(Sightings):
 
     def _run_handle(self, plain: Any) -> Any:
         def run(handle: Any) -> None:
-            task = getattr(handle._callback, "__self__", None)
+            task: Any = getattr(handle._callback, "__self__", None)
             ident = _ident()
             imported = self._import_time.get(ident, 0.0)
+            stepped = isinstance(task, asyncio.Task)
+            if stepped:
+                self.timeline.about_to_step(task)
             begun = _thread_time()
             plain(handle)
             spent = _thread_time() - begun - (self._import_time.get(ident, 0.0) - imported)
-            if not isinstance(task, asyncio.Future):
-                task = None
             if spent > BUSY:
-                self._note_busy(task, spent)
-            if task is not None and task.done():
-                self._check_cancelled(task)
+                self._note_busy(task if stepped else None, spent)
+            if stepped:
+                self.timeline.stepped(task)
+                if task.done():
+                    self._check_cancelled(task)
 
         return run
 
     def _note_busy(self, task: Any, spent: float) -> None:
-        coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+        coroutine = task.get_coro() if task is not None else None
         site = self.coroutine_site(coroutine) if coroutine is not None else None
         self.note(
             "blocking", site or self._origins.get(task) if task is not None else None, what=f"{spent:.2f} s of CPU"
