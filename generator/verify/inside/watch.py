@@ -92,7 +92,7 @@ class Watch(Sightings):
 
     def begin(self, own: frozenset[str]) -> None:
         """Ready for a program whose file names are `own`."""
-        self.own = own
+        self.own, self.seen, self.timeline = own, {}, Timeline()
         warnings.resetwarnings()
         warnings.simplefilter("default")
         self._insist()
