@@ -1,0 +1,174 @@
+"""GitHub's Markdown, as tokens of markdown-it.
+
+markdown-it speaks CommonMark 0.31 with tables. GitHub's parser, cmark-gfm, is older and has extensions; `inline`,
+`blocks` and `table` hold the rules that make the difference, and this module puts them together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType
+
+from generator.render import blocks, inline
+from generator.render.autolink import mail_addresses
+from generator.render.table import table
+
+MAX_NESTING = 60
+"""Levels of lists and quotes, and brackets in brackets. Beyond, parsers of Python run out of stack."""
+
+_INLINE = [
+    *("text", "newline", "escape", "math", "backticks", "strikethrough", "emphasis", "link", "image", "autolink"),
+    *("html_inline", "entity", "footnote", "sound", "emoji", "url", "www", "bracket"),
+]
+_TASK = re.compile(r"\s*(?:[-+*]|\d+.)\s+\[[ xX]\][ \t\v\f]")
+_FAR_QUOTE = re.compile(r"(?: {4}| {0,3}\t)[ \t]*>")
+_NEW_BLOCK = re.compile(r"\s*(?:\[[^\]]*\]:|[-+*>#<|`~]|\d+[.)]\s)")
+"""Text behind a task's box that GitHub reads as the beginning of a block, or may."""
+_INDENT = re.compile(r"\n[ \t]+")
+
+
+class TooDeepError(Exception):
+    """Lists, quotes or brackets are nested deeper than MAX_NESTING."""
+
+
+class InlineParser(ParserInline):
+    """markdown-it's, with our state, and with an exception in place of text that is passed over in silence."""
+
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        state = inline.Inline(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
+    def skipToken(self, state: StateInline) -> None:  # noqa: N802 - markdown-it's name
+        if state.level >= MAX_NESTING:
+            raise TooDeepError
+        super().skipToken(state)
+
+
+def github_parser() -> MarkdownIt:
+    """The parser. Its `env` may bring `references`, `prepare` (see below) and `math`: false where `$` is text."""
+    md = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "store_labels": True})
+    md.inline = InlineParser()
+    md.inline.add_terminator_char("w")
+    spans = md.inline.ruler
+    spans.before("backticks", "math", inline.math_inline)
+    spans.at("escape", inline.escape)
+    spans.at("strikethrough", inline.strike)
+    spans.before("link", "footnote", inline.footnote)
+    spans.before("link", "sound", inline.sound)
+    spans.push("emoji", inline.emoji)
+    spans.push("url", inline.url)
+    spans.push("www", inline.www)
+    spans.push("bracket", inline.bracket)
+    spans.enableOnly(_INLINE)
+    md.inline.ruler2.at("strikethrough", inline.strike_pairs)
+    md.inline.ruler2.enableOnly(["balance_pairs", "strikethrough", "emphasis", "fragments_join"])
+    lines = md.block.ruler
+    lines.disable("table")
+    lines.before("lheading", "indented_header", blocks.indented_header)
+    lines.before("lheading", "github_table", table, {"alt": ["paragraph", "reference"]})
+    lines.at("reference", blocks.reference)
+    lines.at("html_block", blocks.html_block, {"alt": ["paragraph", "reference", "blockquote"]})
+    lines.before("code", "table_in_text", blocks.table_in_text)
+    lines.before("fence", "math_block", blocks.math_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    lines.enable(["github_table", "math_block", "table_in_text", "indented_header"])
+    md.core.ruler.before("inline", "prepare", _prepare)
+    md.core.ruler.after("text_join", "tasks", _tasks)
+    md.core.ruler.after("tasks", "mail", _mail)
+    md.normalizeLink = lambda url: url  # type: ignore[method-assign]
+    md.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
+    md.validateLink = lambda url: True  # type: ignore[method-assign]
+    return md
+
+
+def _prepare(state: StateCore) -> None:
+    """Drop the indentation of text lines, and hand every text to `env["prepare"]`, which keeps its length."""
+    if any(token.level >= MAX_NESTING - 1 for token in state.tokens):
+        raise TooDeepError
+    _odd_quotes(state)
+    prepare = state.env.get("prepare")
+    for token in state.tokens:
+        if token.type == "inline":
+            token.content = _INDENT.sub("\n", token.content)
+        if prepare is not None and token.type in ("inline", "html_block", "math"):
+            token.content = prepare(token)
+
+
+def _odd_quotes(state: StateCore) -> None:
+    """Report through `env["odd"]` where markdown-it goes on with a quote and GitHub does not: `>` after four blanks."""
+    odd = state.env.get("odd")
+    lines = state.src.split("\n")
+    for token in state.tokens:
+        if odd is None or token.type != "blockquote_open" or not token.map:
+            continue
+        for line in range(token.map[0] + 1, token.map[1]):
+            if _FAR_QUOTE.match(lines[line]):
+                odd(line)
+
+
+def _tasks(state: StateCore) -> None:
+    """`- [ ] …` and `- [x] …` at the start of a line. GitHub ticks the box for an `[x]` anywhere in that line."""
+    lines = state.src.split("\n")
+    for before, item, text in _triples(state.tokens):
+        if before.type != "list_item_open" or text.type != "inline" or not before.map or not text.map:
+            continue
+        line = lines[before.map[0]]
+        children = text.children or []
+        if text.map[0] != before.map[0] or not children or not _TASK.match(line):
+            continue
+        if children[0].type == "text" and re.match(r"\[[ xX]\]", children[0].content):
+            children[0].content = children[0].content[3:]
+            unusual = (
+                item.type != "paragraph_open"
+                or not text.content[3:].split("\n")[0].strip()
+                or _NEW_BLOCK.match(text.content, 3)
+            )
+            kind = "empty_task" if unusual else "task"
+            children.insert(0, Token(kind, "", 0, meta={"checked": "[x]" in line.lower()}))
+
+
+def _triples(tokens: Sequence[Token]) -> Any:
+    return zip(tokens, tokens[1:], tokens[2:], strict=False)
+
+
+def _mail(state: StateCore) -> None:
+    """Mail addresses in texts outside links become links."""
+    for block in state.tokens:
+        if block.type == "inline" and block.children and "@" in block.content + "&":
+            block.children = _with_mail(block.children)
+
+
+def _with_mail(tokens: list[Token]) -> list[Token]:
+    result: list[Token] = []
+    links = 0
+    for token in tokens:
+        links += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+        if token.type != "text" or links or "@" not in token.content:
+            result.append(token)
+            continue
+        done = 0
+        for mail in mail_addresses(token.content):
+            result += [_text(token, done, mail.start), *_link(token, mail.href, mail.start, mail.end)]
+            done = mail.end
+        result.append(_text(token, done, len(token.content)))
+    return result
+
+
+def _text(token: Token, start: int, end: int) -> Token:
+    return Token("text", "", 0, content=token.content[start:end], meta=dict(token.meta))
+
+
+def _link(token: Token, href: str, start: int, end: int) -> list[Token]:
+    meta = dict(token.meta)
+    opening = Token("link_open", "a", 1, attrs={"href": href}, markup="linkify", meta=meta)
+    return [opening, _text(token, start, end), Token("link_close", "a", -1)]

@@ -1,0 +1,213 @@
+"""Every fault in a note's text is reported at its place, with a way out; nothing silently differs from GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rendering import MEDIA, brief, errors, markdown, parsed, rendered, structure
+
+from generator.notes import DeckFolder, MediaFile
+from generator.parse import parse_deck
+from generator.render import RULES, render_deck
+
+CASES = {
+    "unknown tag": ("Use a `List` of\nlist<T> here.\n", [("N200", 2, 5, "<T>")]),
+    "script": ("a <script>alert(1)</script>\n", [("N200", 1, 3, "<script>"), ("N200", 1, 19, "</script>")]),
+    "declaration": ("a <?php x ?> b\n", [("N200", 1, 3, "<?php x ?>")]),
+    "tag in a list in a quote": ("> - a\n>   b <T>\n", [("N200", 2, 7, "<T>")]),
+    "attribute": ('a\n\n<p onclick="x">b</p>\n', [("N201", 3, 1, '<p onclick="x">')]),
+    "style": ("<kbd style='x'>b</kbd>\n", [("N201", 1, 1, "<kbd style='x'>")]),
+    "class": ("<div class=line>\n\nb\n\n</div>\n", [("N201", 1, 1, "<div class=line>")]),
+    "never closed": ("a <b>c\n", [("N202", 1, 3, "<b>")]),
+    "closes nothing": ("a </b>c\n", [("N202", 1, 3, "</b>")]),
+    "closes another block's": ("a <b>c\n\nd </b>e\n", [("N202", 3, 3, "</b>")]),
+    "overlapping": ("<b>a <i>b</b></i>\n", [("N202", 1, 6, "<i>"), ("N202", 1, 14, "</i>")]),
+    "tag without its end": ("<div>\n<p title='x\n</div>\n", [("N202", 2, 1, "<")]),
+    "relative link": ("see [a](b.md)\n", [("N203", 1, 5, "[")]),
+    "script link": ("[a](javascript:alert(1))\n", [("N203", 1, 1, "[")]),
+    "data link in HTML": ("<a href='data:x'>a</a>\n", [("N203", 1, 1, "<a href='data:x'>")]),
+    "ftp address": ("at ftp://a.b\n", [("N203", 1, 4, "f")]),
+    "remote picture": ("a\n![x](https://a.b/c.png)\n", [("N204", 2, 1, "![")]),
+    "missing picture": ("![x](media/nope.png)\n", [("N205", 1, 1, "![")]),
+    "picture without alt": ("![](media/loop.png)\n", [("N206", 1, 1, "![")]),
+    "picture outside": ("![x](../loop.png)\n", [("N207", 1, 1, "![")]),
+    "picture outside by a detour": ("![x](media/../../loop.png)\n", [("N207", 1, 1, "![")]),
+    "picture outside by an escape": ("![x](media/%2e%2e/loop.png)\n", [("N207", 1, 1, "![")]),
+    "picture in HTML": ("<img src='x.png' alt='a'>\n", [("N207", 1, 1, "<img src='x.png' alt='a'>")]),
+    "math command": ("so $a + \\href{x}{y}$\n", [("N210", 1, 9, "\\href")]),
+    "math environment": ("$$\n\\begin{CD}\n$$\n", [("N210", 2, 1, "\\begin{CD}")]),
+    "MathJax delimiter in math": ("$a \\) b$\n", [("N210", 1, 4, "\\)")]),
+    "math braces": ("$$\na_{b\n$$\n", [("N211", 2, 3, "{")]),
+    "footnote": ("a[^1]\n\n[^1]: word\n", [("N212", 1, 2, "[^1]"), ("N212", 3, 1, "[^1]")]),
+    "alert": ("> [!NOTE]\n> text\n", [("N213", 1, 3, "[!NOTE]")]),
+    "emoji": ("ok :tada: now\n", [("N214", 1, 4, ":tada:")]),
+    "emoji in a table cell": ("| a | b |\n|---|---|\n| x | `\\|` :tada: |\n", [("N214", 3, 12, ":tada:")]),
+    "empty task": ("- a\n- [ ] \n", [("N221", 2, 3, "[ ]")]),
+    "odd quote": ("> a\n>\n    > b\n", [("N222", 3, 5, "> b")]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_fault_is_found_at_its_place(text: str, expected: list[tuple[str, int, int, str]]) -> None:
+    """Code, line, column and the text that it is about."""
+    _, found = markdown(text)
+    assert brief(found) == expected
+    assert all(item.hint.endswith(".") and item.message for item in found)
+
+
+QUIET = {
+    "footnote without definition": "a regex [^a-z] and [^1]",
+    "emoji code in code": "`:tada:`",
+    "word between colons": "10:30:45 and a::b::c",
+    "alert in code": "`[!NOTE]`",
+    "escaped tag": "\\<T> and `<T>`",
+    "comment": "a <!-- <T> --> b",
+}
+
+
+@pytest.mark.parametrize("text", QUIET.values(), ids=QUIET)
+def test_no_fault_where_github_shows_text(text: str) -> None:
+    """What GitHub leaves alone is no fault."""
+    assert markdown(text)[1] == []
+
+
+def test_every_rule_is_provoked_by_a_test() -> None:
+    """The codes are unique, in this stage's range, and each has a case in this folder's tests."""
+    codes = [rule.code for rule in RULES]
+    assert codes == sorted(set(codes))
+    assert all("N200" <= code <= "N299" for code in codes)
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert [code for code in codes if f'"{code}"' not in tests] == []
+
+
+def test_unknown_language_is_a_warning_with_a_suggestion() -> None:
+    """The note is built all the same, its code plain."""
+    product, found = rendered("## Q?\n<!-- id: a -->\n\nA.\n\n```pyton2\nx\n```\n".replace("pyton2", "javascrpt"))
+    assert brief(found) == [("N219", 9, 4, "javascrpt")]
+    assert "`javascript`" in found[0].hint
+    assert found[0].severity.value == "warning"
+    assert len(product.notes) == 1
+
+
+def test_missing_sound_is_a_warning_and_stays_text() -> None:
+    """`[sound:…]` without a file is shown as text that Anki does not act on."""
+    html, found = markdown("hear [sound:nope.mp3]")
+    assert brief(found) == [("N209", 1, 6, "[sound:nope.mp3]")]
+    assert errors(found) == []
+    assert html == "<p>hear &#91;sound:nope.mp3&#93;</p>"
+
+
+def test_unused_media_are_warned_about_once() -> None:
+    """One warning for each file that no note shows, at the file."""
+    _, found = render_deck(parsed("## Q?\n<!-- id: a -->\n\n![x](media/loop.png)\n"), {})
+    assert [(item.code, item.span.file) for item in found] == [("N208", "deck/media/bell.mp3")]
+
+
+def test_notes_with_errors_are_left_out_and_the_others_stay() -> None:
+    """A fault costs the note it is in, and all faults come at once, each with its note's id."""
+    product, found = rendered(
+        "## A?\n<!-- id: a -->\n\n<T>\n\n## B?\n<!-- id: b -->\n\nfine\n\n## C?\n<!-- id: c -->\n\n<V>\n"
+    )
+    assert [note.note.id for note in product.notes] == ["b"]
+    assert [(item.code, item.note) for item in found] == [("N200", "a"), ("N200", "c")]
+
+
+def test_side_that_shows_nothing_is_an_error() -> None:
+    """An answer of hidden code only would be a blank card."""
+    _, found = rendered("## Q?\n<!-- id: a -->\n\n<p></p>\n")
+    assert brief(found) == [("N220", 7, 1, "<p></p>")]
+
+
+CLOZE = {
+    "cuts through emphasis": ("A {{c1::**b}} c**.", [("N215", 4, 6, "{{c1::**b}}")]),
+    "in an address": ("A {{c1::b}} [c](https://d.e/{{c2::f}}).", [("N216", 4, 32, "{{c2::f}}")]),
+    "in a description": ("A {{c1::b}} ![{{c2::f}}](media/loop.png).", [("N216", 4, 18, "{{c2::f}}")]),
+}
+
+
+@pytest.mark.parametrize(("heading", "expected"), CLOZE.values(), ids=CLOZE)
+def test_cloze_that_cannot_work_is_an_error(heading: str, expected: list[tuple[str, int, int, str]]) -> None:
+    """Anki would make broken HTML of it, or never show it."""
+    _, found = rendered(f"## {heading}\n<!-- id: a -->\n")
+    assert brief(found) == expected
+
+
+def test_deletion_without_a_place_on_the_card_is_an_error() -> None:
+    """A number that the parser counted and no mark shows would be an empty card."""
+    deck = parsed("## A {{c1::b}}.\n<!-- id: a -->\n")
+    (file,) = deck.files
+    note = replace(file.notes[0], deletions=frozenset({1, 2}))
+    _, found = render_deck(replace(deck, files=(replace(file, notes=(note,)),), media={}), {})
+    assert brief(found) == [("N216", 4, 4, "A {{c1::b}}.")]
+    assert "c2" in found[0].message
+
+
+def test_fault_in_a_metadata_value_is_found_at_the_value() -> None:
+    """Banners are Markdown too."""
+    _, found = rendered('## Q?\n<!-- id: a\ncorrected: "was <T>"\n-->\n\nA.\n')
+    assert [(item.code, item.span.line) for item in found] == [("N200", 6)]
+
+
+def test_fault_in_the_description_is_found_in_deck_yaml() -> None:
+    """The description goes the same way as notes."""
+    _, found = rendered("## Q?\n<!-- id: a -->\n\nA.\n", config='description: "a <T>"\n')
+    assert [(item.code, item.span.file) for item in found] == [("N200", "deck/deck.yaml")]
+
+
+HUGE = {
+    "open brackets": "[" * 100_000,
+    "brackets with words": "[a " * 3_000,
+    "closed brackets": "[" * 5_000 + "]" * 5_000,
+    "asterisks": "*" * 100_000,
+    "emphasis": "*a _b " * 1_500,
+    "deep emphasis": "*a **b " * 700 + "**" * 700,
+    "quotes": ">" * 100_000,
+    "quotes with blanks": "> " * 5_000 + "a",
+    "less than": "<" * 100_000,
+    "tags": "<a " * 30_000,
+    "comments": "<!-- " * 20_000,
+    "backticks": "".join("`" * size + " " for size in range(1, 130)),
+    "dollars": "$a " * 3_300,
+    "mail": "a@" * 4_900,
+    "lists": "".join("  " * level + "- a\n" for level in range(200)),
+    "wide table": "|" + "a|" * 900 + "\n|" + "-|" * 900 + "\n" + "|b|\n" * 5_000,
+    "definitions": "[r]: b\n" * 14_000,
+    "entities": "&" * 9_000,
+    "pictures": "![" * 5_000,
+    "tildes": "~a ~~b " * 1_400,
+    "deletions": "{{c1::" * 1_600,
+    "HTML": "<div>\n" * 300 + "\na\n",
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE)
+def test_huge_or_deep_text_neither_crashes_nor_vanishes(text: str) -> None:
+    """Either all of it is on the card, or an error says what cannot be shown."""
+    html, found = markdown(text)
+    if not errors(found):
+        shown = "".join(part for part in structure(html) if isinstance(part, str))
+        assert shown.count("a") >= min(text.count("a"), 1)
+        assert html or text.startswith("[r]:")
+
+
+def test_too_large_and_too_deep_are_named() -> None:
+    """The two limits of size, and the one of depth."""
+    assert brief(markdown("a " * 60_000)[1])[0][:3] == ("N218", 1, 1)
+    assert brief(markdown("ok\n\n" + "a " * 6_000)[1])[0][:3] == ("N218", 3, 1)
+    assert brief(markdown("x [" * 400)[1])[0][:3] == ("N218", 1, 1)
+    assert brief(markdown(">" * 100 + "a")[1])[0][:3] == ("N217", 1, 1)
+    assert brief(markdown("[" * 100 + "a" + "]" * 100)[1])[0][:3] == ("N217", 1, 1)
+    assert brief(markdown("*a **b " * 100 + "** " + "b***" * 200)[1])[0][:3] == ("N217", 1, 1)
+
+
+def test_media_names_are_looked_up_as_written(tmp_path: Path) -> None:
+    """A name with a blank works by its escape, and upper and lower case count."""
+    media = {"a b.png": MediaFile("a b.png", tmp_path / "a b.png", "a_b-1.png"), **MEDIA}
+    topic = b"---\ndeck: T\n---\n## Q?\n<!-- id: a -->\n\n![x](media/a%20b.png) ![y](media/Loop.png)\n"
+    config = b"format: 1\nname: A\nnamespace: n.n\n"
+    deck, _ = parse_deck(DeckFolder(tmp_path, "deck", config, (("01.md", topic),), media))
+    assert deck is not None
+    _, found = render_deck(deck, {})
+    assert [item.code for item in errors(found)] == ["N205"]
