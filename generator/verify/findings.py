@@ -12,11 +12,15 @@ from generator.diagnostics import Rule, Severity, Span
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: its name (a key of `FINDINGS`), where, and what exactly."""
+    """One thing found: its name (a key of `FINDINGS`), where, and what exactly.
+
+    `related` are further places of the note: the calls that led to an exception, the other tasks of a deadlock.
+    """
 
     name: str
     span: Span
     message: str
+    related: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,70 +34,72 @@ class Description:
 
 FINDINGS: dict[str, Description] = {
     "syntax-error": Description(
-        Rule("V001", "the code does not parse"), "mend it, or mark the fence `bug=syntax-error`"
+        Rule("V001", "the code does not parse"), "Mend it, or mark the fence `bug=syntax-error`."
     ),
     "exception": Description(
         Rule("V002", "the code ends with an exception"),
-        "mend it; if the exception is what the card teaches, write `raises=Name` on the fence, or `bug=exception`",
+        "Mend it; if the exception is what the card teaches, write `raises=Name` on the fence, or `bug=exception`.",
     ),
     "wrong-output": Description(
         Rule("V003", "the code prints something else than the card shows"),
-        "correct the expectation (`make-deck check --update` writes what was printed) or the code",
+        "Correct the expectation (`make-deck check --update` writes what was printed) or the code.",
         nameable=False,
     ),
     "never-awaited": Description(
-        Rule("V004", "a coroutine is never awaited"), "await it, make a task of it, or close it"
+        Rule("V004", "a coroutine is never awaited"), "Await it, make a task of it, or close it."
     ),
     "task-pending": Description(
         Rule("V005", "a task is still running at the end"),
-        "await it, or cancel it and await it; asyncio.run() kills such a task without a word",
+        "Await it, or cancel it and await it; asyncio.run() kills such a task without a word.",
     ),
     "exception-not-retrieved": Description(
         Rule("V006", "an error in a task, future or callback is read by nobody"),
-        "await the task, or look at its result() or exception()",
+        "Await the task, or look at its result() or exception().",
     ),
     "cancellation-swallowed": Description(
         Rule("V007", "a cancelled task ends as if it had not been cancelled"),
-        "let CancelledError go on (`raise`), or call uncancel() where stopping the cancellation is meant",
+        "Let CancelledError go on (`raise`), or call uncancel() where stopping the cancellation is meant.",
     ),
     "blocked-loop": Description(
         Rule("V008", "the event loop is blocked"),
-        "use `await asyncio.sleep()`, or asyncio.to_thread() for work that blocks",
+        "Use `await asyncio.sleep()`, or asyncio.to_thread() for work that blocks.",
     ),
     "deadlock": Description(
         Rule("V009", "everything waits and nothing can wake it"),
-        "look who should have set, put, released or finished what is waited for",
+        "Look who should have set, put, released or finished what is waited for.",
     ),
     "timeout": Description(
-        Rule("V010", "the code does not come to an end"), "make it end; a limit in deck.yaml can only be lowered"
+        Rule("V010", "the code does not come to an end"), "Make it end; a limit in deck.yaml can only be lowered."
     ),
-    "memory": Description(Rule("V011", "the code takes too much memory"), "make it smaller"),
-    "too-much-output": Description(Rule("V012", "the code prints too much"), "print less: a card shows a few lines"),
+    "memory": Description(Rule("V011", "the code takes too much memory"), "Make it smaller."),
+    "too-much-output": Description(Rule("V012", "the code prints too much"), "Print less: a card shows a few lines."),
     "unclosed-resource": Description(
         Rule("V013", "something is left open"),
-        "close it: `async with`, `with`, aclose(), or close() and wait_closed()",
+        "Close it: `async with`, `with`, aclose(), or close() and wait_closed().",
     ),
-    "deprecated": Description(Rule("V014", "the code uses something deprecated"), "use what the warning names instead"),
-    "thread-left": Description(Rule("V015", "a thread outlives the code"), "join it, or shut its executor down"),
-    "process-left": Description(Rule("V016", "a process outlives the code"), "wait for it: `await process.wait()`"),
+    "deprecated": Description(
+        Rule("V014", "the code uses something deprecated"), "Use what the warning names instead."
+    ),
+    "thread-left": Description(Rule("V015", "a thread outlives the code"), "Join it, or shut its executor down."),
+    "process-left": Description(Rule("V016", "a process outlives the code"), "Wait for it: `await process.wait()`."),
     "crashed": Description(
         Rule("V017", "the interpreter died or was left before the end"),
-        "let the code run to its last line; where SystemExit is the lesson, write `raises=SystemExit`",
+        "Let the code run to its last line; where SystemExit is the lesson, write `raises=SystemExit`.",
         nameable=False,
     ),
     "no-result": Description(
         Rule("V018", "no result came from the code"),
-        "let the code run to its last line, without os._exit(), exec or closing descriptors it does not own",
+        "Let the code run to its last line, without os._exit(), exec or closing descriptors it does not own.",
         nameable=False,
     ),
     "refused": Description(
         Rule("V019", "the code tried what snippets may not do"),
-        "stay inside the program: its own files, loopback network, its own processes",
+        "Stay inside the program: its own files, loopback network, its own processes.",
         nameable=False,
     ),
     "stderr": Description(
         Rule("V020", "the code writes to standard error"),
-        "print to standard output; what goes to standard error is on no card",
+        "Print to standard output; what goes to standard error is on no card.",
     ),
 }
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generator.diagnostics import Diagnostic, Span
 from generator.notes import Role
 from generator.verify import expect, findings
 from generator.verify.findings import FINDINGS, Finding
-from generator.verify.plan import Job
+from generator.verify.plan import Job, Site
 from generator.verify.promises import Printed, first_line, mismatches, sites_of, split_output
 
 _CONSEQUENCES = frozenset(
@@ -60,7 +60,9 @@ def judge(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
 
 def _diagnostic(job: Job, item: Finding) -> Diagnostic:
     known = FINDINGS[item.name]
-    return known.rule.at(item.span, f"{item.name}: {item.message}", known.hint, note=job.note.id, finding=item.name)
+    message = f"{item.name}: {item.message}"
+    found = known.rule.at(item.span, message, known.hint, note=job.note.id, finding=item.name)
+    return replace(found, related=tuple(span for span in item.related if span.start != item.span.start)[:4])
 
 
 def _merged(found: list[Finding]) -> list[Finding]:
@@ -77,7 +79,7 @@ def _missing_bugs(job: Job, missing: frozenset[str] | set[str]) -> Iterator[Diag
         yield findings.NO_BUG.at(
             first_line(step.span),
             f"`bug={name}` is not found: the code runs without it",
-            "a bug card whose bug is gone is a false card: restore the bug or take the name out",
+            "A bug card whose bug is gone is a false card: restore the bug or take the name out.",
             note=job.note.id,
         )
 
@@ -147,29 +149,31 @@ def _ending(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
             span = job.span(sites[-1], column, end if isinstance(end, int) and end > column else None)
         yield Finding("syntax-error", span, text)
     elif kind == "deadlock":
-        places = ", ".join(f"line {job.span(site).line}" for site in sites)
-        yield Finding(
-            "deadlock", job.span(sites[0] if sites else None), text + (f" (waiting: {places})" if places else "")
-        )
+        yield Finding("deadlock", job.span(sites[0] if sites else None), text, _places(job, sites[1:]))
     elif kind in ("timeout", "memory"):
         yield Finding(kind, span, text or "there is no memory left")
     elif kind == "exit":
         yield Finding("crashed", span, f"it exits before its end: SystemExit({text})")
     else:
-        yield from _exceptions(job, error, span, text)
+        yield _exception(job, error, span, text)
 
 
-def _exceptions(job: Job, error: Mapping[str, Any], span: Span, text: str) -> Iterator[Finding]:
+def _exception(job: Job, error: Mapping[str, Any], span: Span, text: str) -> Finding:
     message = f"{error.get('type')}: {text}" if text else str(error.get("type"))
-    inner = [item for item in error.get("inner") or () if isinstance(item, dict)]
-    for item in inner:
-        places = sites_of(item.get("sites"))
-        where = f" at line {job.span(places[-1]).line}" if places else ""
-        message += f"; {item.get('type')}: {_short(str(item.get('text')))}{where}"
-    expected = job.program.raises
-    if expected is not None:
-        message += f" (expected: {expected[1]})"
-    yield Finding("exception", span, message)
+    calls = _places(job, sites_of(error.get("sites"))[:-1])
+    for item in error.get("inner") or ():
+        if isinstance(item, dict):
+            places = _places(job, sites_of(item.get("sites")))
+            where = f" at line {places[-1].line}" if places else ""
+            message += f"; {item.get('type')}: {_short(str(item.get('text')))}{where}"
+            calls += places
+    if job.program.raises is not None:
+        message += f" (expected: {job.program.raises[1]})"
+    return Finding("exception", span, message, calls)
+
+
+def _places(job: Job, sites: Sequence[Site]) -> tuple[Span, ...]:
+    return tuple(dict.fromkeys(job.span(site) for site in sites))
 
 
 _SEEN: Mapping[str, tuple[str, str]] = {
@@ -221,7 +225,7 @@ def _promises(job: Job, run: Execution) -> Iterator[Diagnostic]:
         yield findings.NOT_RAISED.at(
             first_line(snippet.span),
             f"`raises={name}`, but the code ends without an exception",
-            "take `raises=` out, or mend the code so that it raises",
+            "Take `raises=` out, or mend the code so that it raises.",
             note=job.note.id,
         )
 
@@ -232,7 +236,7 @@ def _outputs(job: Job, printed: Printed, run: Execution) -> Iterator[Diagnostic]
             yield findings.HIDDEN_OUTPUT.at(
                 first_line(step.snippet.span),
                 f"set-up prints {_short(printed.by_step[index])!r}",
-                "set-up is on no card and must print nothing",
+                "Set-up is on no card and must print nothing.",
                 note=job.note.id,
             )
     known = FINDINGS["wrong-output"]

@@ -146,7 +146,7 @@ def _tasks(
         if len(jobs) > MOST_PROGRAMS:
             message = f"this note has {len(jobs)} programs; one note may have {MOST_PROGRAMS}"
             diagnostics.append(
-                findings.NORUN_BUDGET.at(note.heading, message, "make several notes of it", note=note.id)
+                findings.NORUN_BUDGET.at(note.heading, message, "Make several notes of it.", note=note.id)
             )
             continue
         for interpreter in asked:
@@ -215,7 +215,7 @@ def _run_on(
     except WorkerError as error:
         raise MachineError(str(error)) from error
     for task in by_job.values():
-        hint = "verify fewer notes at a time: `make-deck check PATH`"
+        hint = "Verify fewer notes at a time: `make-deck check PATH`."
         message = f"not run: the run has taken its {RUN_LIMIT:.0f} s"
         results.not_run[task] = message
         yield task, [findings.RUN_BUDGET.at(task.job.note.heading, message, hint, note=task.job.note.id)]
@@ -330,11 +330,11 @@ def _not_verified(
     for note in notes:
         verdict = verification.verdicts[note.id]
         if verdict is Verdict.OUT_OF_RANGE:
-            hint = "name an interpreter in its range: `make-deck check --python VERSION`"
+            hint = "Name an interpreter in its range: `make-deck check --python VERSION`."
             message = f"not verified: it is meant for {_range(note)}, and this run has {versions} on {sys.platform}"
             yield findings.OUT_OF_RANGE.at(note.heading, message, hint, note=note.id)
         elif verdict is Verdict.NOT_RUN and note.id in reasons:
-            hint = "`make-deck doctor` tells how to get a full sandbox here"
+            hint = "`make-deck doctor` tells how to get a full sandbox here."
             yield findings.NOT_RUN.at(note.heading, f"not run: {reasons[note.id]}", hint, note=note.id)
     yield from _ranges(notes, results)
 
@@ -354,7 +354,7 @@ def _ranges(notes: Sequence[Note], results: _Results) -> Iterable[Diagnostic]:
         passed = [name for (note_id, name), fine in outside.items() if note_id == note.id and all(fine)]
         if passed:
             message = f"its range {note.own_python} leaves out Python {', '.join(passed)}, where it passes as well"
-            hint = "widen the range, or show in the code what the older version lacks"
+            hint = "Widen the range, or show in the code what the older version lacks."
             yield findings.RANGE_TOO_NARROW.at(note.metadata.get("python", note.heading), message, hint, note=note.id)
 
 

@@ -32,6 +32,9 @@ from typing import Any, TypeAlias
 
 from . import kernel, scratch
 
+if sys.platform != "win32":
+    import resource
+
 Config: TypeAlias = Mapping[str, Any]
 
 LINUX = sys.platform.startswith("linux")
@@ -123,9 +126,7 @@ def harden_server(config: Config) -> None:
 
 def _set_limits(limits: Mapping[str, float], tasks: int) -> None:
     """Lowers the limits of this process and of all it starts to `limits`, as far as the platform has them."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return
     cpu = math.ceil(limits["cpu"])
     processes = limits["processes"] + tasks
