@@ -128,12 +128,32 @@ def _without_running(notes: Sequence[Note]) -> Verification:
 
 
 def _interpreters(deck: Deck, options: Options) -> list[Interpreter]:
-    wanted = options.pythons or (deck.config.interpreter,)
+    wanted = options.pythons or (_own_interpreter(deck),)
     try:
         found = [interpreters.find(name) for name in wanted]
     except InterpreterError as error:
         raise MachineError(str(error)) from error
     return list(dict.fromkeys(found))
+
+
+def _own_interpreter(deck: Deck) -> str:
+    """The `interpreter` of deck.yaml; a path is taken from the deck's folder.
+
+    It is started outside the sandbox to ask what it is. One that lies in the project may have come with a stranger's
+    change, so it takes a person to name it.
+    """
+    name = deck.config.interpreter
+    if "/" not in name and os.sep not in name:
+        return name
+    path = Path(os.path.abspath(deck.folder / Path(name).expanduser()))
+    project = deck.folder.absolute()
+    project = project.parents[1] if project.parent.name == "source_notes" else project
+    if path.is_relative_to(project) or path.resolve().is_relative_to(project.resolve()):
+        raise MachineError(
+            f"deck.yaml asks for the interpreter {name}, which lies in the project, where a stranger's change may have "
+            f"put it; if it is yours, name it: --python {name}"
+        )
+    return str(path)
 
 
 def _tasks(

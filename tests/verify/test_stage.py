@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -233,3 +234,26 @@ def test_code_with_another_fault_is_not_rewritten(deck: Maker) -> None:
     """What a faulty program prints is no truth to write down."""
     made = deck(("a", python('asyncio.sleep(1)\nprint("a")  #> b')))
     assert verify_deck(made, Options(cache=False))[0].rewrites == frozenset()
+
+
+def test_an_interpreter_in_the_project_is_not_started_unasked(deck: Maker, tmp_path: Path) -> None:
+    """deck.yaml may come from a stranger: what it names inside the project runs only when a person names it."""
+    proof = tmp_path / "started"
+    script = tmp_path / "deck" / "python"
+    made = deck(("a", python("print(1)")), config="interpreter: ./python\n")
+    script.write_text(f"#!/bin/sh\ntouch {proof}\n", encoding="utf-8")
+    script.chmod(0o755)
+    with pytest.raises(MachineError, match="--python ./python"):
+        verify_deck(made, Options(cache=False))
+    assert not proof.exists()
+
+
+def test_the_deck_names_its_interpreter(deck: Maker) -> None:
+    """An interpreter elsewhere on the machine is used without being named on the command line."""
+    made = deck(
+        ("a", python("import sys\nprint(sys.version_info >= (3, 11))  #> True")),
+        config=f"interpreter: {sys.executable}\n",
+    )
+    verification, problems = verify_deck(made, Options(cache=False))
+    assert problems == []
+    assert verification.verified == 1

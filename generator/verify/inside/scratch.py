@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -56,7 +57,7 @@ def used(scratch: str, own_volume: bool, most: int = 100_000) -> tuple[int, int]
                 for entry in entries:
                     files += 1
                     status = entry.stat(follow_symlinks=False)
-                    size += status.st_blocks * 512
+                    size += getattr(status, "st_blocks", status.st_size // 512 + 1) * 512  # Windows has no blocks
                     if stat.S_ISDIR(status.st_mode):
                         folders.append((entry.path, depth + 1))
         except OSError:
@@ -85,7 +86,7 @@ def _empty(scratch: str) -> None:
     """
     if not stat.S_ISDIR(os.lstat(scratch).st_mode):
         raise NotADirectoryError(scratch)
-    if os.stat(scratch).st_uid == os.getuid():
+    with contextlib.suppress(PermissionError):  # root's, where bubblewrap was started by root: nobody can close it
         os.chmod(scratch, 0o700)
     unused = f"{scratch}/{os.urandom(16).hex()}-"
     moved = 0
