@@ -235,7 +235,7 @@ def _cells(text: str) -> int:
 def as_github(diagnostic: Diagnostic) -> str:
     """A workflow command that GitHub shows as an annotation in the pull request."""
     span = diagnostic.span
-    message = visible(diagnostic.message + (f"\n{diagnostic.hint}" if diagnostic.hint else ""))
+    message = harmless(diagnostic.message + (f"\n{diagnostic.hint}" if diagnostic.hint else ""))
     properties = {
         "file": span.file,
         "line": span.line,

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ INSIDE = Path(__file__).parent / "inside"
 FREE_USERS = range(61184, 65520)
 """User numbers that systemd keeps free for services that need one for a while ("dynamic users")."""
 PROBE_SECONDS = 30
+KILL_ROUNDS = 500  # about a second: a tree that forks faster than that is not known
 
 _BOOT = """\
 import importlib, json, sys
@@ -100,10 +102,21 @@ class Launch:
 
     @staticmethod
     def kill(process: subprocess.Popen[bytes]) -> None:
-        """Ends the program at once, with all that runs in it: also when bubblewrap stands between."""
-        for pid in _children(process.pid):  # bubblewrap, without rights, could not signal who was root when it started
+        """Ends the program at once, and all that runs below it: bubblewrap may stand between, and it has no rights to.
+
+        Without a process namespace the program takes in every orphan below it; so it is stopped first, and ended last.
+        """
+        if sys.platform == "linux":
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(process.pid, signal.SIGSTOP)
+            for _ in range(KILL_ROUNDS):
+                below = _below(process.pid)
+                for pid in below:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+                if not below:
+                    break
+                time.sleep(0.002)
         process.kill()
 
     def close(self) -> None:
@@ -255,13 +268,17 @@ def _environment(installation: Installation, scratch: str) -> dict[str, str]:
     return {**common, "HOME": home, "LANG": "C.UTF-8", "PATH": ":".join(path), "TMPDIR": temporary}
 
 
-def _children(parent: int) -> list[int]:
-    found = []
+def _below(process: int) -> list[int]:
+    """The living processes below `process`, nearest first."""
+    children: dict[int, list[tuple[int, bytes]]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, IndexError, ValueError):
-            if int(path.read_bytes().rpartition(b")")[2].split()[1]) == parent:
-                found.append(int(path.parent.name))
-    return found
+            state, parent = path.read_bytes().rpartition(b")")[2].split()[:2]
+            children.setdefault(int(parent), []).append((int(path.parent.name), state))
+    found = list(children.get(process, ()))
+    for pid, _ in found:
+        found += children.get(pid, ())
+    return [pid for pid, state in found if state not in {b"Z", b"X"}]
 
 
 def _free_user() -> int:

@@ -243,7 +243,7 @@ def test_an_interpreter_in_the_project_is_not_started_unasked(deck: Maker, tmp_p
     made = deck(("a", python("print(1)")), config="interpreter: ./python\n")
     script.write_text(f"#!/bin/sh\ntouch {proof}\n", encoding="utf-8")
     script.chmod(0o755)
-    with pytest.raises(MachineError, match="--python ./python"):
+    with pytest.raises(MachineError, match=r"--python \./python"):
         verify_deck(made, Options(cache=False))
     assert not proof.exists()
 

@@ -53,6 +53,8 @@ class Walls:
     filter: bytes
     tasks: int
     """Tasks of the same user that are not the snippet's: `RLIMIT_NPROC` counts them too."""
+    server: int
+    """The process that made this: a forked child ends with it."""
 
     def enter(self, limits: Mapping[str, float] | None = None) -> None:
         """Closes every wall around the calling process, for good. In the forked child, before the snippet's code.
@@ -62,6 +64,8 @@ class Walls:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if LINUX:
             kernel.die_with_parent()
+            if self.server not in {os.getpid(), os.getppid()}:
+                raise ProcessLookupError(errno.ESRCH, "the server has ended")
         if self.rules >= 0:
             kernel.landlock_enter(self.rules)
         _set_limits({**self.config["limits"], **(limits or {})}, self.tasks)
@@ -98,7 +102,7 @@ def prepare(config: Config) -> Walls:
         rules = kernel.landlock_rules(rights, network=config["namespaces"])
     shares_user = LINUX and not config["namespaces"] and config["uid"] is None
     tasks = _tasks_of_user() + SPARE_TASKS if shares_user else 0
-    return Walls(config, rules, base64.b64decode(config["filter"]), tasks)
+    return Walls(config, rules, base64.b64decode(config["filter"]), tasks, os.getpid())
 
 
 def harden_server(config: Config) -> None:

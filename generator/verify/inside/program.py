@@ -93,6 +93,7 @@ def run(job: dict[str, Any], report_fd: int, watch: Watch, leftovers: Callable[[
 
 def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
     steps = [Step(step["name"], step["line"], step["code"]) for step in job["steps"]]
+    os.chdir(os.environ.get("HOME", os.curdir))
     CLOCK.virtual = job["clock"] == "virtual"
     CLOCK.reset()
     streams = {
@@ -121,7 +122,7 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
 def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
     """What happens after the last line, in the order of Python's own exit; bound before the first."""
     stop_helpers, exit_functions, collect = _stop_helpers, atexit._run_exitfuncs, watch.collect
-    threads, refusals, leftovers = watch.look_at_threads, watch.look_at_refusals, watch.look_at_leftovers
+    threads, leftovers = watch.look_at_threads, watch.look_at_leftovers
     namespace = module.__dict__
     flush_out, flush_err = sys.stdout.flush, sys.stderr.flush
 
@@ -129,7 +130,6 @@ def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
         threads()
         stop_helpers()
         exit_functions()
-        refusals()
         leftovers()
         namespace.clear()
         collect()
@@ -154,20 +154,23 @@ def _stop_helpers() -> None:
 # --- before it runs ---------------------------------------------------------------------------------------------------
 
 
+_NEEDS_A_FILE = ("multiprocessing", "ProcessPool", "__file__", "runpy")
+
+
 def _main_module(steps: list[Step]) -> types.ModuleType:
-    """A real `__main__`: pickle, dataclasses and inspect look there. Its file holds the whole program."""
+    """A real `__main__`: pickle, dataclasses and inspect look there.
+
+    Its file holds the whole program where something may read it: the workers of a process pool import it again.
+    """
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
-    path = os.path.join(os.getcwd(), "main.py")
-    text = "\n".join(step.source for step in steps)
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError:
-        path = "main.py"
-    module.__file__ = path
+    text = "\n".join(step.source for step in steps) + "\n"
+    module.__file__ = os.path.join(os.getcwd(), "main.py")
+    if any(word in text for word in _NEEDS_A_FILE):
+        with open(module.__file__, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
     sys.modules["__main__"] = module
-    sys.argv[:] = [path]
+    sys.argv[:] = [module.__file__]
     lines: dict[str, list[str]] = {}
     for step in steps:
         known = lines.setdefault(step.name, [])

@@ -46,6 +46,8 @@ class RefusalWatch:
     ) -> None:
         self.attempts: list[str] = []
         """What was tried, in words: "open /etc/passwd for writing". At most `MOST`."""
+        self.on_attempt: Callable[[str], None] = lambda what: None
+        """Called with each of them, while the frames of the attempt are still there."""
         self.fixed_port = False
         """Whether a TCP or UDP port was chosen by number: it may stay taken for a minute in this network namespace."""
         self._write = _both_names(write)
@@ -101,6 +103,7 @@ class RefusalWatch:
     def _note(self, what: str) -> None:
         if len(self.attempts) < MOST and what not in self.attempts:
             self.attempts.append(what)
+            self.on_attempt(what)
 
     # --- files -----------------------------------------------------------------------------------------------------
 

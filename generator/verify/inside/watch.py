@@ -98,6 +98,7 @@ class Watch(Sightings):
         self._insist()
         _set_origin_depth(ORIGIN_DEPTH)
         if self.refusals is not None:
+            self.refusals.on_attempt = lambda what: self.note("refused", self.site(_getframe(1)), text=what)
             self.refusals.install()
 
     def _insist(self) -> None:
@@ -415,15 +416,10 @@ class Watch(Sightings):
             ):
                 self._never_awaited(item)
 
-    def look_at_refusals(self) -> None:
-        """What the program tried and may not; what comes after this is our own doing."""
-        if self.refusals is not None:
-            self.refusals.stop()
-            for what in self.refusals.attempts:
-                self.note("refused", None, text=what)
-
     def collect(self) -> None:
         """Let go of everything, so that what was left open says so."""
+        if self.refusals is not None:
+            self.refusals.stop()
         warnings.resetwarnings()
         warnings.simplefilter("default")
         for _ in range(3):
