@@ -22,6 +22,7 @@ from markdown_it.token import Token
 
 from generator.diagnostics import Span
 from generator.notes import Role, Side, Snippet
+from generator.render import timeline
 from generator.render.formulas import check_math
 from generator.render.grammar import TooDeepError, github_parser
 from generator.render.highlight import code_element, is_known, similar_language
@@ -31,6 +32,7 @@ from generator.render.media import Media, check_link, encode_url
 from generator.render.places import Origin
 from generator.render.problems import (
     ALERT,
+    BAD_TIMELINE,
     EMOJI,
     EMPTY_TASK,
     FOOTNOTE,
@@ -234,7 +236,7 @@ class Fences(JobProcessor):
             caption = "Output" if snippet.code.strip() else "No output"
             return self._figure("output", caption, snippet.code, "text", snippet)
         if snippet.role is Role.TIMELINE:
-            return self._figure("timeline", "Timeline", snippet.code, "text", snippet)
+            return self._timeline(snippet)
         if snippet.language == "math":
             return self._math(snippet)
         self._check_language(snippet)
@@ -242,6 +244,20 @@ class Fences(JobProcessor):
         return self._figure(
             "bug" if buggy else "code", "This code has a bug" if buggy else "", snippet.code, "", snippet
         )
+
+    def _timeline(self, snippet: Snippet) -> Element:
+        """A timeline as a picture. One with a deletion in it, or that is still to be written, stays text."""
+        drawn = None if snippet.deletions else timeline.picture(snippet.code)
+        if drawn is None:
+            for line, message in (
+                [] if snippet.deletions or not snippet.code.strip() else timeline.problems(snippet.code)
+            ):
+                hint = "Leave the fence empty: `make-deck check --update` writes it."
+                self.job.problems.add(BAD_TIMELINE, snippet.locate(line), message, hint)
+            return self._figure("timeline", "Timeline", snippet.code, "text", snippet)
+        figure = self._figure("timeline", "Timeline", "", "text", snippet)
+        figure[0].tail = self.job.marks.add(Mark(Piece.TEXT, snippet.span, text=drawn))
+        return figure
 
     def _figure(self, css: str, caption: str, code: str, language: str, snippet: Snippet | None) -> Element:
         figure = Element("figure", {"class": css})

@@ -91,6 +91,17 @@ def test_unknown_language_is_a_warning_with_a_suggestion() -> None:
     assert len(product.notes) == 1
 
 
+def test_timeline_that_cannot_be_drawn() -> None:
+    """Nonsense in a timeline is a fault at its line; a good one becomes a picture that keeps its text."""
+    note = "## Q?\n<!-- id: a -->\n\n```python\nx = 1\n```\n\n```timeline\n{}\n```\n"
+    assert [item[:3] for item in brief(rendered(note.format("main at noon"))[1])] == [("N223", 9, 1)]
+    product, found = rendered(note.format("main: 0 wait, 200 end"))
+    assert found == []
+    answer = dict(product.notes[0].fields)["Answer"]
+    assert "<svg" in answer
+    assert "main: 0 wait, 200 end" in answer
+
+
 def test_missing_sound_is_a_warning_and_stays_text() -> None:
     """`[sound:…]` without a file is shown as text that Anki does not act on."""
     html, found = markdown("hear [sound:nope.mp3]")

@@ -219,7 +219,7 @@ def test_many_processes_share_one_bound_of_memory(walled: Box) -> None:
         import os, time
         for _ in range(6):
             if not os.fork():
-                held = bytearray(os.urandom(1) * (300 << 20))
+                held = bytearray(b"x") * (300 << 20)
                 time.sleep(60)
         time.sleep(60)
     """

@@ -6,8 +6,8 @@
 
 Each entry is a time in milliseconds since the program began, and what the task does from then on: `sleep` in
 asyncio.sleep(), `yield` in sleep(0), `wait` for anything else, `end`, `fail NAME` with an exception, or end as
-`cancelled`; `cancel` stands where it is asked to stop. A task is called by its name or, without one of its own, by
-its coroutine's.
+`cancelled`; `cancel` stands where it is asked to stop, and `run` where a step itself takes time. A task is called by
+its name or, without one of its own, by its coroutine's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from .clock import CLOCK, START
 
 MOST_ROWS, MOST_EVENTS = 24, 60
+SHORTEST_RUN = 0.0005  # seconds that a step takes before it is told; reading the clock alone takes less
 _DEFAULT_NAME = re.compile(r"Task-\d+")
 
 
@@ -29,6 +30,7 @@ _DEFAULT_NAME = re.compile(r"Task-\d+")
 class Row:
     """A task's line: its name, known from its first step on (before 3.12 a task is named after it is made)."""
 
+    task: weakref.ref[Any]
     main: bool
     name: str = ""
     events: list[str] = field(default_factory=list)
@@ -42,43 +44,55 @@ class Timeline:
     def __init__(self) -> None:
         self._rows: list[Row] = []
         self._of: weakref.WeakKeyDictionary[Any, Row] = weakref.WeakKeyDictionary()
+        self._begun = 0.0
 
     def created(self, task: Any, *, main: bool) -> None:
         """A new task; an eager one may have ended already."""
         if len(self._rows) < MOST_ROWS:
-            self._of[task] = Row(main)
+            self._of[task] = Row(weakref.ref(task), main)
             self._rows.append(self._of[task])
             if task.done():
+                self._begun = CLOCK.now
                 self.stepped(task)
 
-    def about_to_step(self, task: Any) -> None:
-        """Notes a cancellation that the task is about to hear of."""
-        row, asked = self._of.get(task), getattr(task, "cancelling", int)()
-        if row is not None and asked > row.asked:
-            _add(row, "cancel")
-            row.asked = asked
+    def about_to_step(self) -> None:
+        """A step of some task begins; callbacks that ran before it may have asked tasks to stop."""
+        self._begun = CLOCK.now
+        self._look_for_cancellations()
 
     def stepped(self, task: Any) -> None:
-        """Notes what a task does after one of its steps."""
+        """Notes what a task does after one of its steps, and whom it has asked to stop."""
         row = self._of.get(task)
         if row is not None:
             row.name = row.name or _name(task, main=row.main)
-            _add(row, _state(task))
+            if CLOCK.now - self._begun > SHORTEST_RUN:
+                _add(row, "run", self._begun)
+            _add(row, _state(task), CLOCK.now)
+        self._look_for_cancellations()
+
+    def _look_for_cancellations(self) -> None:
+        for row in self._rows:
+            task = row.task()
+            asked = task.cancelling() if task is not None and not task.done() else 0
+            if asked > row.asked:
+                _add(row, "cancel", CLOCK.now)
+                row.asked = asked
 
     def text(self) -> str:
         """The rows as text, without those of tasks that never came to run; equal names are numbered."""
         lines, seen = [], Counter[str]()
         for row in self._rows:
-            if row.events:
+            if row.name:
                 seen[row.name] += 1
                 number = f" {seen[row.name]}" if seen[row.name] > 1 else ""
                 lines.append(f"{row.name}{number}: {', '.join(row.events)}")
         return "\n".join(lines)
 
 
-def _add(row: Row, state: str) -> None:
-    entry = f"{round((CLOCK.now - START) * 1000)} {state}"
-    if len(row.events) < MOST_EVENTS and row.events[-1:] != [entry]:
+def _add(row: Row, state: str, when: float) -> None:
+    entry = f"{round((when - START) * 1000)} {state}"
+    again = state == "wait" and row.events[-1:] == [entry]  # woken to find that it must wait on
+    if len(row.events) < MOST_EVENTS and not again:
         row.events.append(entry)
 
 

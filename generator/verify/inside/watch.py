@@ -285,7 +285,7 @@ class Watch(Sightings):
             imported = self._import_time.get(ident, 0.0)
             stepped = isinstance(task, asyncio.Task)
             if stepped:
-                self.timeline.about_to_step(task)
+                self.timeline.about_to_step()
             begun = _thread_time()
             plain(handle)
             spent = _thread_time() - begun - (self._import_time.get(ident, 0.0) - imported)
