@@ -94,7 +94,7 @@ def test_unknown_language_is_a_warning_with_a_suggestion() -> None:
 def test_timeline_that_cannot_be_drawn() -> None:
     """Nonsense in a timeline is a fault at its line; a good one becomes a picture that keeps its text."""
     note = "## Q?\n<!-- id: a -->\n\n```python\nx = 1\n```\n\n```timeline\n{}\n```\n"
-    assert [item[:3] for item in brief(rendered(note.format("main at noon"))[1])] == [("N223", 9, 1)]
+    assert [item[:3] for item in brief(rendered(note.format("main at noon"))[1])] == [("N223", 12, 1)]
     product, found = rendered(note.format("main: 0 wait, 200 end"))
     assert found == []
     answer = dict(product.notes[0].fields)["Answer"]
