@@ -21,6 +21,7 @@ from typing import Any
 
 from generator.verify.judge import Execution
 from generator.verify.plan import Job
+from generator.verify.sandbox import Launch
 
 REPORT_LIMIT = 1 << 20  # bytes
 START_LIMIT = 30.0  # seconds for a server to say that it is ready
@@ -113,7 +114,7 @@ class Worker:
         return ready
 
     def _last_words(self) -> str:
-        self._live.process.kill()
+        Launch.kill(self._live.process)
         _, errors = self._live.process.communicate()
         return errors.decode("utf-8", "replace").strip()[-500:] if errors else ""
 
@@ -123,7 +124,7 @@ class Worker:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(self._server.control)
         self._server.control.close()
-        self._server.process.kill()
+        Launch.kill(self._server.process)
         self._server.process.wait()
         if self._server.process.stderr is not None:
             self._server.process.stderr.close()

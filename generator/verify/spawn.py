@@ -21,6 +21,7 @@ from typing import IO, Any
 from generator.verify.judge import Execution
 from generator.verify.plan import Job
 from generator.verify.pool import REPORT_LIMIT, Done, WorkerError, parse_report
+from generator.verify.sandbox import Launch
 
 Starter = Callable[[int], subprocess.Popen[bytes]]
 """Starts an interpreter that runs one program and reports on the given descriptor; its streams are pipes."""
@@ -114,8 +115,8 @@ def _wait(process: subprocess.Popen[bytes], job: Job, stop: Callable[[str], None
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and, where there are process groups, what it has left in its own."""
+    if process.poll() is None:
+        Launch.kill(process)
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        process.kill()

@@ -47,7 +47,7 @@ def serve(walls, watch, code, config):
             os.write(writing, repr(error).encode())
         os._exit(1)
     os.close(writing), os.close(told)
-    output, over, end = b"", "", time.monotonic() + 20
+    output, over, end = b"", "", time.monotonic() + 60
     while True:
         ready, _, _ = select.select([reading], [], [], 0.02)
         over = over or walls.overrun()
@@ -133,7 +133,7 @@ class Box:
         self.process = subprocess.Popen(self.launch.argv, **self.launch.options(number), stdin=subprocess.DEVNULL)
         self.launch.started()
         theirs.close()
-        self.control.settimeout(30)
+        self.control.settimeout(90)
         if self.control.recv(10) != b"ready":
             self.close()
             raise AssertionError("the server did not start")
