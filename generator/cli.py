@@ -153,6 +153,7 @@ def _build(job: Job, target: Path, options: Options, now: int, quiet: bool) -> i
 @PATHS
 @click.option("--format", "form", type=click.Choice(["text", "github", "json"]), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--update", is_flag=True, help="First write what the code prints into `output`, `#>` and `timeline`.")
 @click.option("--no-run", is_flag=True, help="Run no snippet: look at the notes alone.")
 @PYTHON
 @NO_CACHE
@@ -170,6 +171,7 @@ def check(
     paths: tuple[Path, ...],
     form: str,
     strict: bool,
+    update: bool,
     no_run: bool,
     pythons: tuple[str, ...],
     no_cache: bool,
@@ -185,6 +187,8 @@ def check(
     from generator.pipeline import check_deck
     from generator.verify import Options as Running
 
+    if update and no_run:
+        raise click.UsageError("--update writes what the code prints, so the code must run: leave out --no-run")
     running = Running(
         pythons=pythons,
         run=not no_run,
@@ -196,10 +200,30 @@ def check(
     started = time.monotonic()
     checked = []
     for job in _jobs(paths):
+        options = _options(running, files=job.files, strict=strict)
+        if update:
+            _update(job, options, quiet)
         with _checking(job, quiet) as advance:
-            options = _options(running, files=job.files, strict=strict)
             checked.append(check_deck(job.folder, job.root, options, advance))
     return _report(checked, form, time.monotonic() - started, quiet)
+
+
+def _update(job: Job, options: Options, quiet: bool) -> None:
+    """Write what the code prints into the expectations of a deck, and say where. What it refuses is left to see."""
+    from generator.diagnostics import as_text
+    from generator.export import write_atomically
+    from generator.pipeline import update_deck
+
+    with _checking(job, quiet) as advance:
+        edits, refused = update_deck(job.folder, job.root, options, advance)
+    for edit in edits:
+        try:
+            write_atomically(edit.path, edit.data)
+        except OSError as error:
+            raise MachineError(f"cannot write {_shown(edit.path, job.root)}: {error.strerror or error}") from error
+        say(f"{_shown(edit.path, job.root)}: {edit.count} expectation{'' if edit.count == 1 else 's'} updated")
+    for item in refused:
+        say(as_text(item))
 
 
 def _report(checked: Sequence[Checked], form: str, seconds: float, quiet: bool) -> int:
@@ -242,6 +266,15 @@ def init(folder: Path, quiet: bool) -> int:
     if not quiet:
         where = "" if place == Path.cwd() else f" in {_shown(place, Path.cwd())}"
         say(f"Change the notes, then run `make-deck`{where}: it writes output/{deck.name}.apkg.", error=True)
+    return 0
+
+
+@main.command()
+def doctor() -> int:
+    """Tell what this machine offers: versions, interpreters, the sandbox. To read, or to paste into a report."""
+    from generator.doctor import report
+
+    say(report())
     return 0
 
 

@@ -105,29 +105,27 @@ def update_deck(
 ) -> tuple[list[Edit], list[Diagnostic]]:
     """What `check --update` writes: expectations (`output`, `#>`, `timeline`) as the code really prints them.
 
-    Only where nothing else is wrong with a program, and two runs with different hash seeds print the same. Returns the
-    files to write, and the problems that are left: those of a deck that does not parse, and of unstable output.
+    Only where nothing else is wrong with a note, and two runs with different hash seeds print the same. Returns the
+    files to write, and a diagnostic for each expectation that is not written because its output differs.
     """
-    found, diagnostics = read.read_deck(folder, root)
-    deck, problems = parse.parse_deck(found)
-    diagnostics = [*diagnostics, *problems]
+    deck, _ = parse.parse_deck(read.read_deck(folder, root)[0])
     if deck is None:
-        return [], ordered(diagnostics)
+        return [], []
     selected = _selected(deck, options)
-    runs = [
+    seeds = (0, 1)
+    first, second = (
         verify.verify_deck(deck, replace(options.verify, cache=False, hash_seed=seed), selected, progress)[0].rewrites
-        for seed in (0, 1)
-    ]
-    stable = runs[0] & runs[1]
-    unstable = {item.place: item.note for item in runs[0] ^ runs[1]}
-    stable = frozenset(item for item in stable if item.note not in unstable.values())
+        for seed in seeds
+    )
+    unstable = {item.place: item.note for item in first ^ second}
+    stable = frozenset(item for item in first if item.note not in unstable.values())
     hint = "Show what does not change from run to run; `...` stands for any text."
-    diagnostics += [
-        verify.UNSTABLE.at(place, "the output differs from run to run, and was not written", hint, note=note)
+    refused = [
+        verify.UNSTABLE.at(place, "not written: the output differs from run to run", hint, note=note)
         for place, note in unstable.items()
     ]
     edits = [_edited(file.source, stable, root) for file in deck.files]
-    return [edit for edit in edits if edit is not None], ordered(diagnostics)
+    return [edit for edit in edits if edit is not None], ordered(refused)
 
 
 def _edited(source: Source, rewrites: frozenset[verify.Rewrite], root: Path) -> Edit | None:

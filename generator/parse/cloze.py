@@ -75,9 +75,12 @@ def misplaced(text: str, where: str) -> list[MarkFault]:
     return [MarkFault(MISPLACED, match.start(), match.end(), message, hint) for _, match in sorted(starts.items())]
 
 
-def find_marks(text: str) -> tuple[list[Mark], list[MarkFault]]:
-    """The deletions of a text in order, and what is wrong with them."""
-    faults = [_malformed(match) for match in _NEARLY.finditer(text) if not _is_mark(_OPEN.match(text, match.start()))]
+def find_marks(text: str, *, code: bool = False) -> tuple[list[Mark], list[MarkFault]]:
+    """The deletions of a text in order, and what is wrong with them.
+
+    A backslash before a mark is a fault in prose, where it seems to escape the mark; in code it belongs to the code.
+    """
+    faults = [_malformed(match) for match in _NEARLY.finditer(text) if not _is_meant(text, match.start(), code)]
     marks: list[Mark] = []
     at = 0
     while match := _OPEN.search(text, at):
@@ -100,6 +103,11 @@ def find_marks(text: str) -> tuple[list[Mark], list[MarkFault]]:
 
 def _is_mark(match: re.Match[str] | None) -> bool:
     return match is not None and int(match[1]) <= HIGHEST
+
+
+def _is_meant(text: str, at: int, code: bool) -> bool:
+    """Whether what looks like a mark at `at` is one, in code behind its backslash too."""
+    return _is_mark(_OPEN.match(text, at + 1 if code and text[at] == "\\" else at))
 
 
 def _malformed(match: re.Match[str]) -> MarkFault:

@@ -87,7 +87,7 @@ def _without_marks(
         return source.span(raw.source_offset(start), raw.source_offset(max(end - 1, start)) + 1)
 
     if side is Side.QUESTION and info.language == "python" and info.role not in (Role.SETUP, Role.CHECK):
-        marks, faults = cloze.find_marks(code)
+        marks, faults = cloze.find_marks(code, code=True)
         code, segments, deletions = cloze.take_out(code, segments, marks)
     else:
         faults, deletions = cloze.misplaced(code, _where(info, side)), ()

@@ -312,8 +312,8 @@ class _Parser:
 
     def _identity(self) -> tuple[str, Identity | None]:
         data = self.metadata
-        made = slug("".join(_without_marks(self.heading.text, not data.cloze)))
         note_id, span = data.id, data.spans.get("id", self.heading)
+        made = "" if is_id(note_id) else slug("".join(_without_marks(self.heading.text, not data.cloze)))
         if data.id and not is_id(data.id):
             hint = "An id is 1 to 80 characters of a-z, 0-9 and `-`" + (f", such as `{made}`." if is_id(made) else ".")
             self.found.append(BAD_ID.at(span, f"`{data.id}` is no id", hint))

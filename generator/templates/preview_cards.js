@@ -284,11 +284,16 @@ function drawFaults(note) {
 function makeFault(fault) {
   const node = make("article", {className: `fault ${fault.severity}`},
     make("p", {className: "message"},
-      make("strong", {textContent: `${fault.severity === "error" ? "Error" : "Warning"} ${fault.code}`}), " ", fault.message),
+      make("strong", {textContent: `${fault.severity === "error" ? "Error" : "Warning"} ${fault.code}`}), " ", ...withCode(fault.message)),
     ...makeExcerpt(fault));
   for (const other of fault.related) node.append(...makeExcerpt(other));
-  if (fault.hint) node.append(make("p", {className: "hint", textContent: fault.hint}));
+  if (fault.hint) node.append(make("p", {className: "hint"}, ...withCode(fault.hint)));
   return node;
+}
+
+// Text whose parts in backticks are code.
+function withCode(text) {
+  return text.split(/(`[^`\n]+`)/).map((part, index) => (index % 2 ? make("code", {textContent: part.slice(1, -1)}) : part));
 }
 
 function makeExcerpt({place, lines}) {

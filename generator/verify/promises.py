@@ -52,6 +52,16 @@ def mismatches(job: Job, printed: Printed, report: Mapping[str, Any]) -> Iterato
                     yield Mismatch(step.snippet, comment.span, expected, text, comment)
 
 
+_ORDERLESS = re.compile(r"\b(set|frozenset|hash|id|all_tasks|wait|union|intersection|difference)\b|\{[^{}:]+\}")
+
+
+def may_show_an_order(job: Job) -> bool:
+    """Whether what a program prints may depend on the order of a set: it has one, and its output is told."""
+    told = any(fence.role is Role.OUTPUT for _, fence in job.program.expected)
+    codes = [step.snippet.code for step in job.steps]
+    return (told or any("#>" in code for code in codes)) and any(_ORDERLESS.search(code) for code in codes)
+
+
 def first_line(span: Span) -> Span:
     """The part of a span on its first line."""
     line = span.source.line_span(span.line)

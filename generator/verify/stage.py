@@ -13,8 +13,8 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from generator.diagnostics import Diagnostic, Severity
-from generator.notes import Deck, Note, Program, Verdict
-from generator.verify import findings, interpreters, pool, spawn
+from generator.notes import Deck, Note, Policy, Program, Verdict
+from generator.verify import findings, interpreters, pool, promises, spawn
 from generator.verify.cache import Cache, default_folder, key
 from generator.verify.interpreters import Interpreter, InterpreterError
 from generator.verify.judge import judge
@@ -33,8 +33,8 @@ class Options:
     """How to verify.
 
     `pythons` are versions or paths; without any, the deck's own `interpreter` or the running one. `jobs` is the number
-    of programs at once, None for one per core; `hash_seed` is the one that sets are ordered by. `cache_folder` None is
-    the user's cache folder.
+    of programs at once, None for one per core; `hash_seed` is what sets are ordered by, None for two seeds where
+    the order may show. `cache_folder` None is the user's cache folder.
     """
 
     pythons: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Options:
     require_sandbox: bool = False
     prove_ranges: bool = False
     jobs: int | None = None
-    hash_seed: int = 0
+    hash_seed: int | None = None
     cache_folder: Path | None = None
 
 
@@ -75,10 +75,11 @@ class Verification:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A job on an interpreter. `probe` tells a run outside the note's range, made to prove the range."""
+    """A job on an interpreter, under a hash seed. `probe` tells a run outside the note's range, to prove the range."""
 
     job: Job
     interpreter: Interpreter
+    seed: int = 0
     probe: bool = False
 
 
@@ -116,7 +117,10 @@ def verify_deck(
     if launched:
         first = launched[0]
         verification = replace(verification, sandbox=first.state, sandbox_note=first.note, runner=first.runner)
-    return verification, [*diagnostics, *_not_verified(notes, verification, results, asked)]
+    rest = list(_not_verified(notes, verification, results, asked))
+    if deck.config.verify is Policy.STRICT:  # code that nobody has run is on no card of a strict deck
+        rest = [item.as_error() if item.code == findings.NOT_RUN.code else item for item in rest]
+    return verification, [*diagnostics, *rest]
 
 
 def _without_running(notes: Sequence[Note]) -> Verification:
@@ -171,11 +175,19 @@ def _tasks(
             continue
         for interpreter in asked:
             inside = interpreter.in_range(note.python, note.platform)
-            if inside or (
-                options.prove_ranges and note.own_python and interpreter.in_range(SpecifierSet(), note.platform)
-            ):
-                tasks += [Task(job, interpreter, probe=not inside) for job in jobs]
+            probe = options.prove_ranges and bool(note.own_python) and not inside
+            if inside or (probe and interpreter.in_range(SpecifierSet(), note.platform)):
+                tasks += [
+                    Task(job, interpreter, seed, probe) for job in jobs for seed in _seeds(job, options.hash_seed)
+                ]
     return tasks, diagnostics
+
+
+def _seeds(job: Job, asked: int | None) -> tuple[int, ...]:
+    """The hash seeds to run a job under: a second one where the order of a set may be what it prints."""
+    if asked is not None:
+        return (asked,)
+    return (0, 1) if promises.may_show_an_order(job) else (0,)
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -187,19 +199,20 @@ def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: P
     cache = Cache(folder)
     try:
         launchers = {
-            item: launcher(item, options.hash_seed, require_sandbox=options.require_sandbox)
-            for item in {t.interpreter for t in tasks}
+            way: launcher(*way, require_sandbox=options.require_sandbox)
+            for way in dict.fromkeys((task.interpreter, task.seed) for task in tasks)
         }
         keys = {
-            task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter].identity) for task in tasks
+            task: key(task.job.as_wire(), _promises(task.job), launchers[task.interpreter, task.seed].identity)
+            for task in tasks
         }
         known = cache.known(keys.values())
         results.cached |= {task for task in tasks if keys[task] in known}
         results.problems |= {task: [] for task in results.cached}
         done, total = len(results.cached), len(tasks)
         stop_at = time.monotonic() + RUN_LIMIT
-        for interpreter, launched in launchers.items():
-            waiting = [task for task in tasks if task.interpreter == interpreter and task not in results.cached]
+        for way, launched in launchers.items():
+            waiting = [t for t in tasks if (t.interpreter, t.seed) == way and t not in results.cached]
             for task, problems in _run_on(waiting, launched, options.jobs or _cores(), stop_at, results):
                 results.problems[task] = problems
                 if not problems and task.job.clock == "virtual":
@@ -257,17 +270,27 @@ def _promises(job: Job) -> list[object]:
 # --- judging the whole -----------------------------------------------------------------------------------------------
 
 
+LUCK = " (under another hash seed: the order of a set is luck)"
+
+
 def _reported(results: _Results, asked: Sequence[Interpreter]) -> list[Diagnostic]:
     """Every problem once; with several interpreters each says on which it was found."""
-    found: dict[Diagnostic, list[str]] = {}
+    told = {
+        (task.interpreter, item.code, item.span.start, item.note)
+        for task, problems in results.problems.items()
+        for item in problems
+        if task.seed == 0
+    }
+    found: dict[Diagnostic, set[str]] = {}
     for task, problems in results.problems.items():
-        if not task.probe:
-            for item in problems:
-                found.setdefault(item, []).append(task.interpreter.name)
-    if len(asked) < 2:
-        return list(found)
+        for item in problems if not task.probe else ():
+            if task.seed and (task.interpreter, item.code, item.span.start, item.note) in told:
+                continue
+            known = replace(item, message=item.message + LUCK) if task.seed else item
+            found.setdefault(known, set()).add(task.interpreter.name)
+    every = len({item.name for item in asked})
     return [
-        replace(item, message=f"{item.message} (on {', '.join(names)})") if len(names) < len(asked) else item
+        replace(item, message=f"{item.message} (on {', '.join(sorted(names))})") if len(names) < every else item
         for item, names in found.items()
     ]
 

