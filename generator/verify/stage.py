@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from generator.diagnostics import Diagnostic, Severity
-from generator.notes import Deck, Note, Policy, Program, Verdict
+from generator.notes import Deck, Note, Program, Verdict
 from generator.verify import findings, interpreters, pool, promises, spawn
 from generator.verify.cache import Cache, default_folder, key
 from generator.verify.interpreters import Interpreter, InterpreterError
@@ -117,10 +117,7 @@ def verify_deck(
     if launched:
         first = launched[0]
         verification = replace(verification, sandbox=first.state, sandbox_note=first.note, runner=first.runner)
-    rest = list(_not_verified(notes, verification, results, asked))
-    if deck.config.verify is Policy.STRICT:  # code that nobody has run is on no card of a strict deck
-        rest = [item.as_error() if item.code == findings.NOT_RUN.code else item for item in rest]
-    return verification, [*diagnostics, *rest]
+    return verification, [*diagnostics, *_not_verified(notes, verification, results, asked)]
 
 
 def _without_running(notes: Sequence[Note]) -> Verification:

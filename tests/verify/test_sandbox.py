@@ -46,25 +46,31 @@ def host() -> Iterator[dict[str, Any]]:
     secret.write_text("hunter2", encoding="utf-8")
     at_home = Path.home() / f".make-deck-test-{os.getpid()}"
     at_home.write_text("hunter2", encoding="utf-8")
+    name = f"make-deck-test-{os.getpid()}"
     port, abstract, path = socket.socket(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
-    with port, abstract, path, subprocess.Popen(["sleep", "600"], env={"SECRET": "hunter2"}) as process:
-        port.bind(("127.0.0.1", 0))
-        abstract.bind("\0make-deck-test")
-        path.bind(str(folder / "socket"))
-        os.chmod(folder / "socket", 0o777)  # noqa: S103 - only the walls shall be in the way
-        for listener in (port, abstract, path):
-            listener.listen()
-        yield {
-            "secret": str(secret),
-            "home": str(at_home),
-            "repo": __file__,
-            "port": port.getsockname()[1],
-            "socket": str(folder / "socket"),
-            "pid": process.pid,
-        }
+    process = subprocess.Popen(["sleep", "600"], env={"SECRET": "hunter2"})
+    try:
+        with port, abstract, path:
+            port.bind(("127.0.0.1", 0))
+            abstract.bind(f"\0{name}")
+            path.bind(str(folder / "socket"))
+            os.chmod(folder / "socket", 0o777)  # noqa: S103 - only the walls shall be in the way
+            for listener in (port, abstract, path):
+                listener.listen()
+            yield {
+                "secret": str(secret),
+                "home": str(at_home),
+                "repo": __file__,
+                "port": port.getsockname()[1],
+                "socket": str(folder / "socket"),
+                "abstract": name,
+                "pid": process.pid,
+            }
+    finally:
         process.kill()
-    at_home.unlink()
-    shutil.rmtree(folder)
+        process.wait()
+        at_home.unlink()
+        shutil.rmtree(folder)
 
 
 CALL = """
@@ -97,7 +103,7 @@ ATTACKS = {
             raise OSError("nothing")
     """,
     "connect to a port": "import socket; socket.create_connection(('127.0.0.1', HOST['port']), 2)",
-    "connect to an abstract socket": "import socket; socket.socket(socket.AF_UNIX).connect('\\0make-deck-test')",
+    "connect to an abstract socket": "import socket; socket.socket(socket.AF_UNIX).connect('\\0' + HOST['abstract'])",
     "connect to a socket by its path": "import socket; socket.socket(socket.AF_UNIX).connect(HOST['socket'])",
     "aim a datagram at a path": """
         import socket
