@@ -20,8 +20,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures.thread
 import contextlib
+import functools
 import heapq
 import math
+import multiprocessing.process
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -66,13 +71,15 @@ class Clock:
         self.epoch = real_time()
         self.jumps = 0
         self.real_waits = 0
+        self.forked = False
         self.stuck: Stuck | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a dropped job is counted wherever the collector finds it
         self._flowing = 0
         self._flow_start = 0.0
+        self._kept = False
         self._sleepers: list[tuple[float, int, threading.Lock, int]] = []  # due, number, its lock, thread ident
         self._sleep_count = 0
-        self._pool_jobs = 0  # work given to thread pools and not finished
+        self._unfinished: dict[int, int] = {}  # id of a thread pool's queue -> work given to the pool, not finished
         self._asleep_for_real: set[int] = set()
         self._wake_ups: list[Callable[[], None]] = []
 
@@ -104,6 +111,26 @@ class Clock:
                     self._flow_start += passed
                 self.now += passed
 
+    def keep_flowing(self, wanted: bool) -> None:
+        """Whether real time counts from here on, between the waits as well: something outside is under way."""
+        with self._lock:
+            if wanted and not self._kept:
+                if not self._flowing:
+                    self._flow_start = real_monotonic()
+                self._flowing += 1
+            elif self._kept and not wanted:
+                passed = self._flowed()
+                self._flowing -= 1
+                if self._flowing:
+                    self._flow_start += passed
+                self.now += passed
+            self._kept = wanted
+
+    def current(self) -> float:
+        """Virtual seconds, without a tick."""
+        with self._lock:
+            return self.now + self._flowed()
+
     # --- sleeping ----------------------------------------------------------------------------------------------------
 
     def sleep(self, seconds: float) -> None:
@@ -113,6 +140,9 @@ class Clock:
             raise ValueError("Invalid value NaN (not a number)")
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
+        if self.forked:
+            real_sleep(seconds)
+            return
         if threading.current_thread() is threading.main_thread():
             self._sleep_in_main(seconds)
             return
@@ -135,12 +165,21 @@ class Clock:
         with self._lock:
             self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[2] is not gate]
             heapq.heapify(self._sleepers)
-            self.now = max(self.now, due)
+            self.now = max(self.now, due - self._flowed())
+
+    def in_fork(self) -> None:
+        """In a process that the program forked: virtual time goes on there as real time does, without jumps."""
+        self.now += self._flowed()
+        self._lock = threading.RLock()
+        self._sleepers, self._unfinished, self._wake_ups = [], {}, []
+        self.forked, self._kept, self._flowing, self._flow_start = True, True, 1, real_monotonic()
 
     def _sleep_in_main(self, seconds: float) -> None:
-        end = self.now + self._flowed() + seconds
+        end = self.current() + seconds
         while True:
-            if not self.others_busy():
+            outside = self.outside()
+            self.keep_flowing(outside)  # not while a thread is busy: how fast it is scheduled is not the program's time
+            if not outside and not self.others_busy():
                 with self._lock:
                     first = self._sleepers[0][0] if self._sleepers else end
                     self.now = max(self.now, min(first, end))
@@ -150,9 +189,9 @@ class Clock:
                 real_sleep(0)
                 continue
             with self.flow():
-                real_sleep(min(max(end - self.now, 0.0), 0.001))
+                real_sleep(min(max(end - self.current(), 0.0), 0.001))
             self.release_due()
-            if self.now >= end:
+            if self.current() >= end:
                 return
 
     def release_due(self) -> None:
@@ -172,22 +211,29 @@ class Clock:
         """Whether another thread may be at work: neither asleep on this clock nor idle in a pool."""
         with self._lock:
             asleep = {ident for *_, ident in self._sleepers}
-            jobs = self._pool_jobs
+            unfinished = dict(self._unfinished)
         pools = concurrent.futures.thread._threads_queues
-        asleep_in_pools = 0
+        workers: dict[int, list[bool]] = {}  # id of a pool's queue -> for each worker whether it is asleep
         me = threading.get_ident()
         for thread in threading.enumerate():
             if thread.ident == me:
                 continue
-            if thread in pools:
-                asleep_in_pools += thread.ident in asleep
+            queue = pools.get(thread)
+            if queue is not None:
+                workers.setdefault(id(queue), []).append(thread.ident in asleep)
             elif thread.ident not in asleep:
                 return True
-        return jobs > asleep_in_pools
+        # More jobs than workers wait in the queue; they are no work as long as every worker is asleep.
+        return any(min(unfinished.get(queue, 0), len(asleep)) > sum(asleep) for queue, asleep in workers.items())
+
+    def outside(self) -> bool:
+        """Whether a child process or an alarm may still bring something about."""
+        return self.forked or _children_alive() or _alarm_armed()
 
     def is_idle(self, thread: threading.Thread) -> bool:
-        """Whether it is a pool's worker and no pool has work."""
-        return thread in concurrent.futures.thread._threads_queues and not self._pool_jobs
+        """Whether it is a pool's worker and its pool has no work."""
+        queue = concurrent.futures.thread._threads_queues.get(thread)
+        return queue is not None and not self._unfinished.get(id(queue))
 
     def is_asleep(self, thread: threading.Thread) -> bool:
         return thread.ident in self._asleep_for_real or any(ident == thread.ident for *_, ident in self._sleepers)
@@ -200,13 +246,12 @@ class Clock:
         finally:
             self._asleep_for_real.discard(threading.get_ident())
 
-    def job_added(self) -> None:
+    def count_job(self, pool: int, change: int) -> None:
+        """A job given to a pool (+1) or finished (-1); `pool` is the id of its queue."""
         with self._lock:
-            self._pool_jobs += 1
-
-    def job_done(self) -> None:
-        with self._lock:
-            self._pool_jobs -= 1
+            left = self._unfinished.pop(pool, 0) + change
+            if left:
+                self._unfinished[pool] = left
 
     def add_wake_up(self, wake: Callable[[], None]) -> None:
         self._wake_ups.append(wake)
@@ -238,6 +283,37 @@ class Clock:
 
 
 CLOCK = Clock()
+
+
+def _children_alive() -> bool:
+    """Whether a child process runs. One that has ended and was not waited for can do nothing more."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return ended is None or any(_runs(pid) for pid in _children())
+
+
+def _children() -> list[str]:
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as children:
+            found += children.read().split()
+    return found
+
+
+def _runs(pid: str) -> bool:
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def _alarm_armed() -> bool:
+    return hasattr(signal, "getitimer") and any(
+        signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    )
 
 
 def _from_machinery(frame: FrameType) -> bool:
@@ -276,11 +352,62 @@ def _sleep(seconds: float, /) -> None:
         CLOCK.sleep_for_real(seconds)
 
 
+def _calendar(plain: Any) -> Any:
+    """`time.localtime` and its like: without an argument they tell the time that `time.time` tells."""
+    return lambda seconds=None, /: plain(time.time() if seconds is None else seconds)
+
+
 def install() -> None:
     """Put the clock in place of `time`'s functions, once in a process. `CLOCK.virtual = False` makes them real."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lambda: CLOCK.keep_flowing(CLOCK.virtual), after_in_child=CLOCK.in_fork)
     since_start = lambda: 0.0  # noqa: E731
     since_epoch = lambda: CLOCK.epoch - START  # noqa: E731
     for name, offset in (("monotonic", since_start), ("perf_counter", since_start), ("time", since_epoch)):
         setattr(time, name, _clock_function(offset, getattr(time, name), None))
         setattr(time, f"{name}_ns", _clock_function(offset, getattr(time, f"{name}_ns"), 10**9))
+    for name in ("localtime", "gmtime", "ctime"):
+        setattr(time, name, _posing(_calendar(getattr(time, name)), name))
+    plain_strftime = time.strftime
+    strftime = lambda form, at=None, /: plain_strftime(form, time.localtime() if at is None else at)  # noqa: E731
+    time.strftime = _posing(strftime, "strftime")
     time.sleep = _posing(_sleep, "sleep")
+    subprocess.Popen.__init__ = _starting(subprocess.Popen.__init__)  # type: ignore[method-assign]
+    for owner, names in (
+        (threading.Condition, ("wait",)),  # of it are made Event, Barrier, queue.Queue and the futures of pools
+        (threading.Thread, ("join",)),
+        (subprocess.Popen, ("wait", "communicate")),
+        (os, ("waitpid",)),
+        (multiprocessing.process.BaseProcess, ("join",)),
+    ):
+        for name in names:
+            if hasattr(owner, name):
+                setattr(owner, name, _flowing(getattr(owner, name)))
+
+
+def _starting(start: Any) -> Any:
+    """`start`, a function that starts something outside: time flows from then on, until a wait finds it over."""
+
+    @functools.wraps(start)
+    def starting(*args: Any, **kwargs: Any) -> Any:
+        CLOCK.keep_flowing(CLOCK.virtual)
+        return start(*args, **kwargs)
+
+    return starting
+
+
+def _flowing(wait: Any) -> Any:
+    """`wait`, a function that blocks for real; time flows meanwhile where the main thread calls it."""
+    running_loop, main, current = asyncio._get_running_loop, threading.main_thread(), threading.current_thread
+
+    @functools.wraps(wait)
+    def waiting(*args: Any, **kwargs: Any) -> Any:
+        if not CLOCK.virtual or current() is not main or running_loop() is not None:
+            return wait(*args, **kwargs)
+        try:
+            with CLOCK.flow():
+                return wait(*args, **kwargs)
+        finally:
+            CLOCK.keep_flowing(CLOCK.outside())
+
+    return waiting

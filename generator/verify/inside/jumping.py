@@ -13,8 +13,8 @@ import concurrent.futures.thread
 import contextlib
 import os
 import selectors
-import signal
 import socket
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -33,22 +33,24 @@ def _jumping_select(self: Any, timeout: float | None = None) -> Any:
     events = poll(0)
     if events or (timeout is not None and timeout <= 0):
         return events
-    deadline = None if timeout is None else CLOCK.now + timeout
+    deadline = None if timeout is None else CLOCK.current() + timeout
     stalled = 0.0
     while True:
         busy = CLOCK.others_busy()
         sleeper = CLOCK.next_sleeper()
-        outside = busy or _children_alive() or _alarm_armed() or _leads_outside(self)
+        processes = CLOCK.outside()
+        CLOCK.keep_flowing(processes)
+        outside = busy or processes or _leads_outside(self)
         local = not outside and _has_descriptors(self)
         events = poll(GRACE) if local else poll(0)  # after the counters: see the module's last paragraph
         if events:
             return events
         if outside:
             with CLOCK.flow():
-                events = poll(SLICE if deadline is None else min(SLICE, max(deadline - CLOCK.now, 0.0)))
+                events = poll(SLICE if deadline is None else min(SLICE, max(deadline - CLOCK.current(), 0.0)))
             CLOCK.real_waits += 1
             CLOCK.release_due()
-            if events or (deadline is not None and CLOCK.now >= deadline):
+            if events or (deadline is not None and CLOCK.current() >= deadline):
                 return events
         elif sleeper is not None and (deadline is None or sleeper <= deadline):
             CLOCK.jump_to(sleeper)
@@ -103,22 +105,6 @@ def _is_local(fd: int) -> bool:
         return False
 
 
-def _children_alive() -> bool:
-    if not hasattr(os, "waitid"):
-        return False
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _alarm_armed() -> bool:
-    return hasattr(signal, "getitimer") and any(
-        signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
-    )
-
-
 _jumping_classes: dict[type, type] = {}
 
 
@@ -171,24 +157,40 @@ class WeakWakeUp:
             loop._write_to_self()
 
 
+class _Job:
+    """A job of a thread pool. It ends when it has run, or when it is dropped: by `cancel_futures`, by a broken pool."""
+
+    def __init__(self, pool: int) -> None:
+        self._pool: int | None = pool
+        CLOCK.count_job(pool, +1)
+
+    def end(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            CLOCK.count_job(pool, -1)
+
+    __del__ = end
+
+
 def _install_pools() -> None:
     pool = concurrent.futures.thread.ThreadPoolExecutor
     item: Any = concurrent.futures.thread._WorkItem
-    plain_submit, plain_run = pool.submit, item.run
+    plain_submit, plain_init, plain_run = pool.submit, item.__init__, item.run
+    submitting = threading.local()
 
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        CLOCK.job_added()
-        try:
-            return plain_submit(self, fn, *args, **kwargs)
-        except BaseException:
-            CLOCK.job_done()
-            raise
+        submitting.pool = id(self._work_queue)
+        return plain_submit(self, fn, *args, **kwargs)
+
+    def init(self: Any, *args: Any) -> None:
+        plain_init(self, *args)
+        self._job = _Job(submitting.pool)
 
     def run(self: Any, *args: Any) -> None:
         try:
             plain_run(self, *args)
         finally:
-            CLOCK.job_done()  # after the future's callbacks: whoever waits for it has been woken
+            self._job.end()  # after the future's callbacks: whoever waits for it has been woken
 
     pool.submit = submit  # type: ignore[method-assign]
-    item.run = run
+    item.__init__, item.run = init, run

@@ -128,11 +128,11 @@ def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
 
     def end() -> None:
         threads()
-        stop_helpers()
         exit_functions()
         leftovers()
         namespace.clear()
         collect()
+        stop_helpers()
         with contextlib.suppress(ValueError, OSError):  # closed by the program: the missing last mark tells
             flush_out()
             flush_err()
@@ -148,7 +148,8 @@ def _stop_helpers() -> None:
     ):
         helper = getattr(sys.modules.get(name), attribute, None)
         if helper is not None:
-            helper._stop()
+            with contextlib.suppress(OSError):  # its socket's folder is gone: an exit function has removed it
+                helper._stop()
 
 
 # --- before it runs ---------------------------------------------------------------------------------------------------
@@ -213,7 +214,7 @@ class _Run:
             with asyncio.runners.Runner() as runner:
                 while position < len(self._steps):
                     try:
-                        runner.run(self._body(position))
+                        runner.run(self.main(position))
                         break
                     except BaseException as error:
                         position = self._ended_by(error)
@@ -221,7 +222,7 @@ class _Run:
         except BaseException as error:
             self._outcome.error = self._outcome.error or _described(error, self._watch, None, self._names)
 
-    async def _body(self, position: int) -> None:
+    async def main(self, position: int) -> None:
         for index in range(position, len(self._steps)):
             self._begin(index)
             result = self._eval(self._steps[index].code, self._names)

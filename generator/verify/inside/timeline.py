@@ -46,12 +46,13 @@ class Timeline:
         self._of: weakref.WeakKeyDictionary[Any, Row] = weakref.WeakKeyDictionary()
         self._begun = 0.0
 
-    def created(self, task: Any, *, main: bool) -> None:
-        """A new task; an eager one may have ended already."""
+    def created(self, task: Any, coro: Any, *, main: bool) -> None:
+        """A new task of `coro`; an eager one may have ended already. Its get_coro() would crash Python 3.12 then."""
         if len(self._rows) < MOST_ROWS:
             self._of[task] = Row(weakref.ref(task), main)
             self._rows.append(self._of[task])
             if task.done():
+                self._of[task].name = _name(task, coro, main=main)
                 self._begun = CLOCK.now
                 self.stepped(task)
 
@@ -64,7 +65,7 @@ class Timeline:
         """Notes what a task does after one of its steps, and whom it has asked to stop."""
         row = self._of.get(task)
         if row is not None:
-            row.name = row.name or _name(task, main=row.main)
+            row.name = row.name or _name(task, task.get_coro(), main=row.main)
             if CLOCK.now - self._begun > SHORTEST_RUN:
                 _add(row, "run", self._begun)
             _add(row, _state(task), CLOCK.now)
@@ -96,10 +97,10 @@ def _add(row: Row, state: str, when: float) -> None:
         row.events.append(entry)
 
 
-def _name(task: Any, *, main: bool) -> str:
+def _name(task: Any, coro: Any, *, main: bool) -> str:
     name = task.get_name()
     if _DEFAULT_NAME.fullmatch(name):
-        name = "main" if main else getattr(task.get_coro(), "__name__", "task")
+        name = "main" if main else getattr(coro, "__name__", "task")
     return re.sub(r"[\s:,]+", " ", name).strip() or "task"
 
 

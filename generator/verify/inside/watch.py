@@ -27,7 +27,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .clock import CLOCK
+from .clock import CLOCK, real_monotonic
 from .refusals import RefusalWatch
 from .sightings import Sightings, Site
 from .timeline import Timeline
@@ -137,12 +137,17 @@ class Watch(Sightings):
         origin = getattr(coroutine, "cr_origin", None) or ()
         site = next(((name, line) for name, line, _ in origin if name in self.own), None)
         self.note("never_awaited", site or self.coroutine_site(coroutine), name=coroutine.__qualname__)
+        if self._recording():
+            text = f"coroutine '{coroutine.__qualname__}' was never awaited"
+            warnings.warn(text, RuntimeWarning, stacklevel=2, source=coroutine)
 
     def _show_warning(self, plain: Any) -> Any:
         def show(message: Any) -> None:
             site = (message.filename, message.lineno) if message.filename in self.own else None
             if issubclass(message.category, ResourceWarning):
                 self.note("unclosed", site or self.site(_getframe(1)), text=message.message)
+                if self._recording():
+                    plain(message)
                 return
             with self.quiet() as texts:
                 plain(message)
@@ -238,7 +243,7 @@ class Watch(Sightings):
                 if site is not None:
                     self._origins[task] = site
                 if self._belongs_to_program(task, coro, site):
-                    self.timeline.created(task, main=task in self._mains)
+                    self.timeline.created(task, coro, main=task in self._mains)
             return task
 
         return create_task
@@ -388,12 +393,11 @@ class Watch(Sightings):
 
     def look_at_threads(self) -> None:
         """Threads that outlive the program; one that is just ending gets a moment, a pool's idle worker is none."""
+        until = real_monotonic() + 1.0
         for thread in threading.enumerate():
             if thread is threading.main_thread() or thread.daemon or CLOCK.is_idle(thread):
                 continue
-            for _ in range(100):
-                if CLOCK.is_asleep(thread):
-                    break
+            while thread.is_alive() and not CLOCK.is_asleep(thread) and real_monotonic() < until:
                 thread.join(0.01)
             if thread.is_alive() and not CLOCK.is_idle(thread):
                 self.note("threads", None, name=thread.name)
