@@ -1,8 +1,4 @@
-"""Cloze marks, `{{c1::text}}` and `{{c1::text::hint}}`: finding them in prose, taking them out of code.
-
-A deletion ends at the first `}}` at which every `{` opened inside it is closed, so that code with braces can be hidden.
-Its hint starts at the first `::` outside brackets and quotes, so that `xs[::2]` can be.
-"""
+"""Cloze marks: what is wrong with those of a text, and taking them out of code."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from generator.clozes import HIGHEST, OPENING, Cloze, find_clozes, openings
 from generator.diagnostics import Diagnostic, Rule, Span
 from generator.notes import Deletion
 
@@ -24,29 +21,12 @@ MISPLACED = Rule("N125", "a cloze mark stands where there are none")
 RULES = (MALFORMED, UNCLOSED, NESTED, EMPTY, GAP, MISPLACED)
 
 LITERAL = "Write `cloze: false` into the metadata if the marks are meant as text."
-HIGHEST = 500  # Anki counts no further
 
-_OPEN = re.compile(r"\{\{c([1-9][0-9]{0,2})::")
-# What an author may have meant for a mark. A `:` alone counts after a number only: `{{c:>8}}` is a format of Python's.
+# Marks, and what an author may have meant for one. A `:` alone counts after a number only: `{{c:>8}}` is Python's.
 _NEARLY = re.compile(
     r"\{\{[ \t]{0,8}[cC][ \t]{0,8}(?:[\d,;.+\- \t]{0,40}::|\d{1,20}[ \t]{0,8}:(?!:))"
     r"|\\\{\{c\d{1,20}::|\{\\\{c\d{1,20}::"
 )
-_BRACE = re.compile(r"[{}]")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
-_STRING_PREFIX = re.compile(r"(?:^|\W)[rbfutRBFUT]{1,2}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One deletion in a text: the whole of it from `start` to `end`, what it hides from `inner` to `inner_end`."""
-
-    number: int
-    start: int
-    inner: int
-    inner_end: int
-    end: int
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,50 +44,34 @@ class MarkFault:
 
 
 def has_marks(text: str) -> bool:
-    return _OPEN.search(text) is not None
+    return OPENING.search(text) is not None
 
 
 def misplaced(text: str, where: str) -> list[MarkFault]:
     """A fault for every mark, or what may be meant for one, in a text where none may stand."""
-    starts = {match.start(): match for pattern in (_NEARLY, _OPEN) for match in pattern.finditer(text)}
     message = f"a cloze mark may not stand in {where}"
     hint = f"Hide words of the question only. {LITERAL}"
-    return [MarkFault(MISPLACED, match.start(), match.end(), message, hint) for _, match in sorted(starts.items())]
+    return [MarkFault(MISPLACED, match.start(), match.end(), message, hint) for match in _NEARLY.finditer(text)]
 
 
-def find_marks(text: str, *, code: bool = False) -> tuple[list[Mark], list[MarkFault]]:
+def find_marks(text: str, *, code: bool = False) -> tuple[list[Cloze], list[MarkFault]]:
     """The deletions of a text in order, and what is wrong with them.
 
     A backslash before a mark is a fault in prose, where it seems to escape the mark; in code it belongs to the code.
     """
-    faults = [_malformed(match) for match in _NEARLY.finditer(text) if not _is_meant(text, match.start(), code)]
-    marks: list[Mark] = []
-    at = 0
-    while match := _OPEN.search(text, at):
-        at = match.end()
-        if not _is_mark(match):
-            continue
-        end = _closing(text, match.end())
-        if end is None:
-            hint = "Close it with `}}` in the same paragraph or fence; a `{` inside it must have its `}`."
-            faults.append(MarkFault(UNCLOSED, match.start(), match.end(), "this deletion is never closed", hint))
-            break  # what follows would be guesswork
-        for inner in _OPEN.finditer(text, match.end(), end):
+    right = {match.start() for match in openings(text)}
+    right |= {start - 1 for start in right if code and text[start - 1 : start] == "\\"}
+    faults = [_malformed(match) for match in _NEARLY.finditer(text) if match.start() not in right]
+    marks, unclosed = find_clozes(text)
+    for mark in marks:
+        for inner in openings(text, mark.inner, mark.end):
             hint = "Close the first before the second begins."
             faults.append(MarkFault(NESTED, inner.start(), inner.end(), "a deletion stands in another", hint))
-        marks.append(_mark(text, match, end))
-        at = end + 2
+    if unclosed:  # what follows would be guesswork
+        hint = "Close it with `}}` in the same paragraph or fence; a `{` inside it must have its `}`."
+        faults.append(MarkFault(UNCLOSED, unclosed.start(), unclosed.end(), "this deletion is never closed", hint))
     faults += [fault for mark in marks if (fault := _emptiness(text, mark))]
     return marks, faults
-
-
-def _is_mark(match: re.Match[str] | None) -> bool:
-    return match is not None and int(match[1]) <= HIGHEST
-
-
-def _is_meant(text: str, at: int, code: bool) -> bool:
-    """Whether what looks like a mark at `at` is one, in code behind its backslash too."""
-    return _is_mark(_OPEN.match(text, at + 1 if code and text[at] == "\\" else at))
 
 
 def _malformed(match: re.Match[str]) -> MarkFault:
@@ -115,92 +79,13 @@ def _malformed(match: re.Match[str]) -> MarkFault:
     return MarkFault(MALFORMED, match.start(), match.end(), f"`{match[0]}` is no cloze mark", hint)
 
 
-def _closing(text: str, at: int) -> int | None:
-    """Offset of the `}}` that ends a deletion whose text starts at `at`."""
-    depth = 0
-    for brace in _BRACE.finditer(text, at):
-        if brace[0] == "{":
-            depth += 1
-        elif depth:
-            depth -= 1
-        elif text.startswith("}}", brace.start()):
-            return brace.start()
-    return None
-
-
-def _mark(text: str, match: re.Match[str], end: int) -> Mark:
-    inner = text[match.end() : end]
-    split = _hint_at(inner)
-    number = int(match[1])
-    if split is None:
-        return Mark(number, match.start(), match.end(), end, end + 2)
-    return Mark(number, match.start(), match.end(), match.end() + split, end + 2, inner[split + 2 :])
-
-
-def _emptiness(text: str, mark: Mark) -> MarkFault | None:
+def _emptiness(text: str, mark: Cloze) -> MarkFault | None:
     if not text[mark.inner : mark.inner_end].strip():
         return MarkFault(EMPTY, mark.start, mark.end, "this deletion hides nothing", "Put words between `::` and `}}`.")
     if mark.hint is not None and not mark.hint.strip():
         hint = "Write a hint after the second `::`, or take it away."
         return MarkFault(EMPTY, mark.start, mark.end, "the hint of this deletion is empty", hint)
     return None
-
-
-def _hint_at(inner: str) -> int | None:
-    """Offset of the first `::` outside brackets and quotes."""
-    if "::" not in inner:
-        return None
-    covered = _covered(inner)
-    at = inner.find("::")
-    while at != -1:
-        if not covered[at]:
-            return at
-        at = inner.find("::", at + 1)
-    return None
-
-
-def _covered(text: str) -> list[bool]:
-    """For each character whether it stands in quotes or in a pair of brackets. What is not closed covers nothing."""
-    edges = [0] * (len(text) + 1)
-    stack: list[tuple[str, int]] = []
-    never_closed = set()
-    at = 0
-    while at < len(text):
-        char = text[at]
-        if char in "\"'`" and char not in never_closed and _opens_quote(text, at):
-            close = _quote_end(text, at)
-            if close is None:
-                never_closed.add(char)
-            else:
-                edges[at] += 1
-                edges[close] -= 1
-                at = close
-        elif char in "([{":
-            stack.append((char, at))
-        elif char in _PAIRS and stack and stack[-1][0] == _PAIRS[char]:
-            _, opened = stack.pop()
-            edges[opened] += 1
-            edges[at] -= 1
-        at += 1
-    covered = []
-    depth = 0
-    for edge in edges:
-        depth += edge
-        covered.append(depth > 0)
-    return covered
-
-
-def _opens_quote(text: str, at: int) -> bool:
-    """Whether the quote at `at` opens one: the apostrophe of a word does not, that of `f'…'` does."""
-    before = text[at - 1] if at else " "
-    return text[at] != "'" or not before.isalnum() or _STRING_PREFIX.search(text[max(0, at - 3) : at]) is not None
-
-
-def _quote_end(text: str, at: int) -> int | None:
-    close = text.find(text[at], at + 1)
-    while close != -1 and text[close - 1] == "\\" and text[at] != "`":
-        close = text.find(text[at], close + 1)
-    return None if close == -1 else close
 
 
 def gap(numbers: Iterable[int]) -> int | None:
@@ -212,7 +97,7 @@ def gap(numbers: Iterable[int]) -> int | None:
 Segments = tuple[tuple[int, int], ...]
 
 
-def take_out(code: str, segments: Segments, marks: Iterable[Mark]) -> tuple[str, Segments, tuple[Deletion, ...]]:
+def take_out(code: str, segments: Segments, marks: Iterable[Cloze]) -> tuple[str, Segments, tuple[Deletion, ...]]:
     """Code without its marks, where its pieces stand in the source, and its deletions in the new offsets."""
     kept: list[tuple[int, int]] = []
     deletions = []

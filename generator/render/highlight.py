@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from xml.etree import ElementTree
 
@@ -75,6 +75,7 @@ def code_element(code: str, language: str, deletions: Iterable[Deletion], marks:
     """`<pre>` with the code; `span` finds the source of a stretch of it, for deletions."""
     pre = Element("pre")
     block = ElementTree.SubElement(pre, "code")
+    deletions = [_inside_lines(code, deletion) for deletion in deletions]
     bits = _with_marks(_bits(without_private(code).rstrip("\n"), language), deletions, marks, span)
     for group in _groups(bits):
         block.append(_line_element(group))
@@ -114,6 +115,13 @@ def _css(kind: _TokenType, text: str) -> str:
     names = tuple(kind)
     found = (_BY_NAMES.get(names[:size]) for size in range(len(names), 0, -1))
     return next((css for css in found if css), "")
+
+
+def _inside_lines(code: str, deletion: Deletion) -> Deletion:
+    """The deletion without line ends at its own ends: hidden, they would join what stands before and behind it."""
+    hidden = code[deletion.start : deletion.end]
+    start = deletion.start + len(hidden) - len(hidden.lstrip("\n"))
+    return replace(deletion, start=start, end=start + len(hidden.strip("\n")))
 
 
 def _with_marks(bits: list[Bit], deletions: Iterable[Deletion], marks: Marks, span: SpanOf) -> list[Bit]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from generator.clozes import find_clozes
 from generator.diagnostics import Span
 
 SpanOf = Callable[[int, int], Span]
@@ -22,8 +23,6 @@ FILLER = "\U0010fffd"
 """Stands for the rest of a mark's source, so that lengths and columns stay; it vanishes in the end."""
 
 PRIVATE = re.compile("[\U000f0000-\U0010ffff]")
-_OPEN = re.compile(r"\{\{c([1-9][0-9]{0,2})::")
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 class Piece(Enum):
@@ -70,93 +69,15 @@ def plain(text: str) -> str:
     return PRIVATE.sub("", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Cloze:
-    """A deletion in a text: `start` to `end` with its marks, its content from `inner` to `stop`."""
-
-    number: int
-    start: int
-    inner: int
-    stop: int
-    end: int
-    hint: str | None
-
-
-def find_clozes(text: str) -> list[Cloze]:
-    """The deletions in a text. A mark that is never closed is text."""
-    found: list[Cloze] = []
-    at = 0
-    while opening := _OPEN.search(text, at):
-        end = _end(text, opening.end())
-        if end is None:
-            break
-        body = text[opening.end() : end - 2]
-        split = _hint_at(body)
-        stop = end - 2 if split is None else opening.end() + split
-        hint = None if split is None else body[split + 2 :]
-        found.append(Cloze(int(opening.group(1)), opening.start(), opening.end(), stop, end, hint))
-        at = end
-    return found
-
-
-def _end(text: str, at: int) -> int | None:
-    """Behind the first `}}` at which every `{` opened since `at` is closed."""
-    depth = 0
-    while at < len(text):
-        if text[at] == "{":
-            depth += 1
-        elif text[at] == "}" and depth:
-            depth -= 1
-        elif text.startswith("}}", at):
-            return at + 2
-        at += 1
-    return None
-
-
-def _hint_at(body: str) -> int | None:
-    """Offset of the first `::` outside brackets and quotes. What is not closed covers nothing."""
-    covered: list[tuple[int, int]] = []
-    opened: list[tuple[str, int]] = []
-    at = 0
-    while at < len(body):
-        char = body[at]
-        if char in "'\"`" and not _is_apostrophe(body, at):
-            close = _quote_end(body, at)
-            if close is not None:
-                covered.append((at, close))
-                at = close
-        elif char in _BRACKETS:
-            opened.append((_BRACKETS[char], at))
-        elif opened and char == opened[-1][0]:
-            covered.append((opened.pop()[1], at))
-        at += 1
-    splits = (match.start() for match in re.finditer("(?=::)", body))
-    return next((at for at in splits if not any(start <= at < end for start, end in covered)), None)
-
-
-def _is_apostrophe(body: str, at: int) -> bool:
-    """Whether the quote at `at` belongs to a word, and is not that of `f'…'`."""
-    word = re.search(r"\w*\Z", body[:at])
-    before = word.group() if word else ""
-    return body[at] == "'" and bool(before) and re.fullmatch("[rbfutRBFUT]{1,2}", before) is None
-
-
-def _quote_end(body: str, at: int) -> int | None:
-    close = body.find(body[at], at + 1)
-    while close != -1 and body[close - 1] == "\\" and body[at] != "`":
-        close = body.find(body[at], close + 1)
-    return None if close == -1 else close
-
-
 def mark_clozes(text: str, marks: Marks, span: SpanOf) -> str:
     """`text` with every cloze mark as a character of `marks`, at the same length."""
     parts: list[str] = []
     done = 0
-    for cloze in find_clozes(text):
+    for cloze in find_clozes(text)[0]:
         where = span(cloze.start, cloze.end)
         opening = marks.add(Mark(Piece.OPEN, where, cloze.number))
         closing = marks.add(Mark(Piece.CLOSE, where, cloze.number, cloze.hint))
         parts += [text[done : cloze.start], opening, FILLER * (cloze.inner - cloze.start - 1)]
-        parts += [text[cloze.inner : cloze.stop], closing, FILLER * (cloze.end - cloze.stop - 1)]
+        parts += [text[cloze.inner : cloze.inner_end], closing, FILLER * (cloze.end - cloze.inner_end - 1)]
         done = cloze.end
     return "".join([*parts, text[done:]])

@@ -16,7 +16,8 @@ from generator.pipeline import Checked, Options, build_deck, check_deck
 
 NOW = 1_800_000_000
 _VOID = frozenset({"br", "hr", "img", "input"})
-_BLOCKS = frozenset({*"article section header footer aside div p ul ol li figure details summary table pre h4 hr br".split()})
+_NAMES = "article section header footer aside div p ul ol li figure details summary table pre h4 hr br"
+_BLOCKS = frozenset(_NAMES.split())
 _NOT_IN_A_PARAGRAPH = _BLOCKS - {"summary"}
 
 

@@ -122,7 +122,7 @@ CODE = {
     "a slice": ("y = x{{c1::[::2]}}", "y = x[...]"),
     "a hint": ("y = {{c1::x[0]::which?}}", "y = [which?]"),
     "several lines": ("if x:\n    {{c1::y = 1\n    z = 2}}\nw = 3", "if x:\n    [...]\nw = 3"),
-    "whole lines": ("{{c1::y = 1\n}}w = 3", "[...]w = 3"),
+    "whole lines": ("{{c1::y = 1\n}}w = 3", "[...]\nw = 3"),
     "two in a line": ("{{c1::x}} = {{c1::y}}", "[...] = [...]"),
     "neighbours": ("{{c1::x}}{{c1::y}} = 1", "[...][...] = 1"),
     "a comment": ("x = 1  # {{c1::why}}", "x = 1  # [...]"),
