@@ -1,6 +1,6 @@
 """Measures the verifier against other ways of running the same snippets, all in one run.
 
-    python benchmarks/verify.py             everything: a quarter of an hour, nearly all of it the others' sleeping
+    python benchmarks/verify.py             everything: ten minutes or more, nearly all of it the others' sleeping
     python benchmarks/verify.py --quick     100 snippets, without the others
     python benchmarks/verify.py --write     as the first, and put the table into benchmarks/README.md
 
@@ -147,7 +147,7 @@ def run(bench: Bench, options: argparse.Namespace) -> tuple[list[Row], list[str]
     ours.append(replace(bench.ours("ours, `MAKE_DECK_RUNNER=spawn`", slow, 2, spawn=True), note="a sample"))
     remarks = []
     if options.large:
-        large = bench.ours(f"ours, 2 workers, {options.large} snippets", options.large, 2)
+        large = bench.ours("ours, 2 workers, a larger deck", options.large, 2)
         ours.insert(2, large)
         growth = large.per_snippet / ours[1].per_snippet
         remarks.append(

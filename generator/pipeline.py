@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from generator import export, lint, package, parse, read, render, verify
+from generator import export, lint, package, parse, preview, read, render, verify
 from generator.diagnostics import Diagnostic, Rule, Severity, Source, ordered
 from generator.notes import Deck, Note, Package, Policy, RenderedDeck
 from generator.verify.findings import NOT_RUN
@@ -135,6 +135,17 @@ def _edited(source: Source, rewrites: frozenset[verify.Rewrite], root: Path) -> 
         return None
     text = verify.applied(source.text, own).replace("\n", source.newline)
     return Edit(root / source.path, ("\ufeff" + text if source.bom else text).encode("utf-8"), len(own))
+
+
+def preview_deck(checked: Checked, title: str, options: Options) -> preview.Page:
+    """The page that shows a checked deck, or of `options.files` the notes. `title` is for a deck that has no name."""
+    deck, rendered, chosen = checked.deck, checked.rendered, options.files
+    if rendered is not None and chosen is not None:
+        rendered = replace(rendered, notes=tuple(item for item in rendered.notes if item.note.span.file in chosen))
+    ran = options.verify.run and not (deck and deck.config.verify is Policy.OFF)
+    verified_on = checked.verification.verified_on if checked.verification else {}
+    shown = preview.Preview(title, rendered, checked.diagnostics, verified_on, ran)
+    return preview.preview_page(shown, lambda media: media.path.read_bytes())
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

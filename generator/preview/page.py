@@ -30,7 +30,6 @@ class Page:
             "default-src": "'none'",
             "script-src": _hash(script),
             "style-src": f"{_hash(style)} {_hash(self.data.css)}",
-            "style-src-attr": "'unsafe-inline'",  # of cards: Anki would honour them, too
             "img-src": "data:",
             "media-src": "data:",
             "connect-src": "'self'" if live else "'none'",

@@ -149,6 +149,7 @@ function follow() {
     tell(text, state);
     if (state !== "ready" || version === data.version) return;
     const fresh = await (await fetch("/data", {cache: "no-store"})).json();
+    fresh.css ||= data.css; // a deck that cannot be read has none
     if (fresh.css !== data.css) return location.reload(); // the page's policy allows the old style only
     load(fresh);
   });

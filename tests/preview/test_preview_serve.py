@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,11 +60,13 @@ class Events:
         self.answer = self.connection.getresponse()
 
     def next(self) -> dict[str, Any]:
-        while True:
+        deadline = time.monotonic() + PATIENCE  # signs of life keep the connection from falling silent
+        while time.monotonic() < deadline:
             line = self.answer.readline().decode()
             assert line, "the server ended"
             if line.startswith("data: "):
                 return json.loads(line.removeprefix("data: "))  # type: ignore[no-any-return]
+        raise TimeoutError("the server told nothing new")
 
     def until(self, state: str) -> dict[str, Any]:
         while True:
@@ -367,4 +370,5 @@ def test_the_page_in_the_browser_follows(chromium: Browser, tmp_path: Path) -> N
         write = "format: 1\nname: Deck\nnamespace: test.deck\nprelude: import asyncio\n"
         (deck / "deck.yaml").write_text(write)
         page.locator("[role=option]", has_text="What does it print?").wait_for()
+        assert page.evaluate("window.kept") is True
         page.context.close()
