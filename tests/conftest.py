@@ -16,17 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-def find_browser() -> str | None:
-    """Path of a Chromium, None where there is none."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def _lacks_browser() -> str:
-    return "" if find_browser() else "Chromium is not installed"
+from browser import find_browser, lacking
 
 
 def _lacks_sandbox() -> str:
@@ -42,7 +32,7 @@ def _lacks_cmarkgfm() -> str:
 
 
 NEEDS: dict[str, Callable[[], str]] = {
-    "browser": _lacks_browser,
+    "browser": lacking,
     "sandbox": _lacks_sandbox,
     "cmarkgfm": _lacks_cmarkgfm,
 }

@@ -46,7 +46,7 @@ def inert_text(text: str) -> str:
 def sanitise(html: str) -> str:
     """`html` with the tags, attributes and classes of the allow-list only, well formed."""
     attributes = {tag: set(names) for tag, names in AUTHOR_ATTRIBUTES.items()}
-    attributes["input"] = {"type", "checked", "disabled"}
+    attributes["input"] = {"type", "checked", "disabled", "aria-label"}
     return nh3.clean(
         html,
         tags=AUTHOR_TAGS | {"input"},

@@ -123,7 +123,8 @@ class Builder:
 
     def _task(self, token: Token, whole: SpanOf) -> None:
         ticked = {"checked": ""} if token.meta["checked"] else {}
-        box = Element("input", {"type": "checkbox", **ticked, "disabled": ""})
+        label = "done" if ticked else "to do"
+        box = Element("input", {"type": "checkbox", "aria-label": label, **ticked, "disabled": ""})
         if self.stack[-1].tag == "p":  # an item of a loose list: GitHub puts the box before its paragraph
             self.stack[-2].insert(len(self.stack[-2]) - 1, box)
         else:
