@@ -77,10 +77,11 @@ class Worker:
         self._start, self._selector = start, selector
         self.running: _Running | None = None
         self._server: Started | None = None
+        self._ready = False
 
     @property
     def alive(self) -> bool:
-        return self._server is not None
+        return self._ready
 
     @property
     def _live(self) -> Started:
@@ -88,8 +89,8 @@ class Worker:
             raise WorkerError("the runner has ended")
         return self._server
 
-    def open(self) -> dict[str, Any]:
-        """Start the server and wait until it is ready; what it says of itself. Raises WorkerError."""
+    def start(self) -> None:
+        """Start the server; several can be starting at once. Raises WorkerError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             process = self._start(theirs)
@@ -99,6 +100,12 @@ class Worker:
         finally:
             theirs.close()
         self._server = Started(process, ours)
+
+    def open(self) -> None:
+        """Wait until the server, started now if need be, is ready. Raises WorkerError."""
+        if self._server is None:
+            self.start()
+        ours = self._live.control
         ours.settimeout(START_LIMIT)
         try:
             told = ours.recv(65_536)
@@ -110,8 +117,7 @@ class Worker:
             raise WorkerError(f"the runner did not start{': ' + words if words else ''}")
         ours.settimeout(None)
         self._selector.register(ours, selectors.EVENT_READ, self)
-        ready: dict[str, Any] = json.loads(told)
-        return ready
+        self._ready = True
 
     def _last_words(self) -> str:
         Launch.kill(self._live.process)
@@ -128,7 +134,7 @@ class Worker:
         self._server.process.wait()
         if self._server.process.stderr is not None:
             self._server.process.stderr.close()
-        self._server = None
+        self._server, self._ready = None, False
 
     def assign(self, job: Job) -> None:
         """Give the server a job; it must be alive and idle."""
@@ -273,13 +279,19 @@ def run_jobs(jobs: Sequence[Job], workers: int, start: Starter, stop_at: float) 
     waiting = deque(jobs)
     with selectors.DefaultSelector() as selector:
         crew = [Worker(start, selector) for _ in range(max(1, min(workers, len(jobs))))]
+
+        def begin(worker: Worker) -> None:
+            if worker.running is None and waiting and time.monotonic() < stop_at:
+                if not worker.alive:
+                    worker.open()
+                worker.assign(waiting.popleft())
+
         try:
+            for worker in crew:
+                worker.start()
+            for worker in crew:
+                begin(worker)
             while True:
-                for worker in crew:
-                    if worker.running is None and waiting and time.monotonic() < stop_at:
-                        if not worker.alive:
-                            worker.open()
-                        worker.assign(waiting.popleft())
                 if all(worker.running is None for worker in crew):
                     return
                 pause = min(worker.due for worker in crew) - time.monotonic()
@@ -288,6 +300,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, start: Starter, stop_at: float) 
                 for worker in crew:
                     done = worker.tick()
                     if done is not None:
+                        begin(worker)  # it runs on while this one is judged
                         yield done
         finally:
             for worker in crew:

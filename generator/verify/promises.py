@@ -79,16 +79,24 @@ def sites_of(value: Any) -> list[Site]:
 
 def split_output(output: bytes, nonce: str) -> Printed:
     """Cut standard output at its marks. What is printed while the loop closes belongs to the last step."""
-    pieces = re.split(rb"\x00mark " + nonce[:16].encode() + rb" (\d+|end)\x00", output)
-    by_step: dict[int, str] = {}
+    begin = b"\x00mark " + nonce[:16].encode() + b" "
+    first, *pieces = output.split(begin)
+    by_step: dict[int, str] = {0: _text(first)} if first else {}
     step, complete = 0, False
-    for index, piece in enumerate(pieces):
-        if index % 2:
-            complete = piece == b"end"
-            step = step if complete else int(piece)
-        elif piece:
-            by_step[step] = by_step.get(step, "") + piece.decode("utf-8", "replace").replace("\r\n", "\n")
+    for piece in pieces:
+        word, end, text = piece.partition(b"\x00")
+        if end and (word == b"end" or word.isdigit()):
+            complete = word == b"end"
+            step = step if complete else int(word)
+        else:  # no mark of ours: the program printed it
+            text = begin + piece
+        if text:
+            by_step[step] = by_step.get(step, "") + _text(text)
     return Printed(by_step, complete)
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def output_of_blocks(job: Job, printed: Printed) -> dict[int, str]:

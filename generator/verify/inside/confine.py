@@ -78,7 +78,7 @@ class Walls:
 
     def clean_scratch(self) -> bool:
         """Makes the scratch folder as good as new; False if that fails, and then nothing may run here again."""
-        return scratch.fresh(self.config["scratch"])
+        return scratch.fresh(self.config["scratch"], self.config["own_volume"])
 
     def overrun(self, limits: Mapping[str, float] | None = None) -> str:
         """Which limit of the whole tree is passed now: "scratch", "memory", or "". The server asks while it waits.

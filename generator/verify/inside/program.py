@@ -96,16 +96,9 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
     os.chdir(os.environ.get("HOME", os.curdir))
     CLOCK.virtual = job["clock"] == "virtual"
     CLOCK.reset()
-    streams = {
-        "stdout": Stream(1, watch, outcome.printed),
-        "stderr": Stream(2, watch, None),
-        "stdin": open(0, encoding="utf-8", closefd=False),  # noqa: SIM115 - as above
-    }
-    for name, stream in streams.items():
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-    watch.begin(frozenset(step.name for step in steps))
+    _open_streams(watch, outcome)
     module = _main_module(steps)
+    watch.begin(frozenset(step.name for step in steps))
     end = _end_of_run(watch, module)
     failed = compile_all(steps)
     if failed is not None:
@@ -117,6 +110,18 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
         del runner
     del module, steps
     end()
+
+
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+def _open_streams(watch: Watch, outcome: Outcome) -> None:
+    """The program's own standard streams, in place of this process's."""
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
+    streams = (stdin, Stream(1, watch, outcome.printed), Stream(2, watch, None))
+    for name, stream in zip(_STREAMS, streams, strict=True):
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
@@ -179,6 +184,67 @@ def _main_module(steps: list[Step]) -> types.ModuleType:
     for name, text_lines in lines.items():
         linecache.cache[name] = (sum(map(len, text_lines)), None, text_lines, name)
     return module
+
+
+# --- before the first fork --------------------------------------------------------------------------------------------
+
+_REHEARSED = """
+class Thing:
+    def __init__(self, value: int = 1) -> None:
+        self.value = value
+
+
+async def work(value, lock):
+    async with lock:
+        await asyncio.sleep(0.01)
+    return value
+
+
+lock, queue = asyncio.Lock(), asyncio.Queue()
+task = asyncio.create_task(work(1, lock), name="one")
+print(await task, await asyncio.gather(work(2, lock), work(3, lock)))
+async with asyncio.TaskGroup() as group:
+    group.create_task(work(4, lock))
+task = asyncio.create_task(queue.get())
+await asyncio.sleep(0)
+task.cancel()
+try:
+    async with asyncio.timeout(0.01):
+        await asyncio.Event().wait()
+except TimeoutError as error:
+    print(f"{type(error).__name__!r}", {key: Thing(key).value for key in range(3)})
+"""
+
+
+def rehearse(watch: Watch, times: int = 12) -> None:
+    """Run a small program as often as CPython takes to specialise the code it goes through, of ours and of asyncio's.
+
+    In the server: what is done here is not done again in every child. Leaves nothing behind but that.
+    """
+    kept = [(sys, name, getattr(sys, name)) for name in _STREAMS for name in (name, f"__{name}__")]
+    main, arguments = sys.modules["__main__"], sys.argv[:]
+    job = {"nonce": "0" * 32, "raises": None, "raises_at": None}
+    try:
+        for _ in range(times):
+            outcome = Outcome()
+            steps = [Step("prelude.py", 1, "import asyncio"), Step("snippet.py", 1, _REHEARSED)]
+            watch.own = frozenset(step.name for step in steps)
+            _open_streams(watch, outcome)
+            module = _main_module(steps)
+            compile_all(steps)
+            needs_loop(steps[:1], script=False)
+            _Run(job, steps, module, outcome, watch).in_loop()
+            watch.look_at_threads()
+            watch.look_at_leftovers()
+            module.__dict__.clear()
+            json.dumps(_report(watch, outcome))
+            if outcome.error is not None:
+                raise RuntimeError(f"the rehearsal failed: {outcome.error}")
+    finally:
+        for owner, name, value in kept:
+            setattr(owner, name, value)
+        sys.modules["__main__"], sys.argv[:] = main, arguments
+        linecache.clearcache()
 
 
 # --- while it runs ---------------------------------------------------------------------------------------------------

@@ -74,9 +74,13 @@ class RefusalWatch:
         }
 
     def install(self) -> None:
-        """Starts watching this process and all it forks; it cannot be undone, only `stop`ped."""
-        self._active = True
+        """Starts watching this process and all it forks; the hook stays, and can be `stop`ped and `start`ed again."""
         sys.addaudithook(self._hook)
+        self.start()
+
+    def start(self) -> None:
+        """Watches what comes now."""
+        self._active = True
 
     def stop(self) -> None:
         """Ignores what comes now: the report's own work."""

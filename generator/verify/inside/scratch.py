@@ -13,13 +13,13 @@ DEEPEST = 64
 """Folders in folders that a snippet may make where they must be walked: each step down takes longer than the last."""
 
 
-def fresh(scratch: str) -> bool:
+def fresh(scratch: str, own_volume: bool = False) -> bool:
     """Makes `scratch` as good as new: `FOLDERS`, each of them empty. No process of a snippet may be alive any more.
 
     Nothing is followed out of the folder. False if something cannot be removed; then nothing may run here again.
     """
     try:
-        if not _is_fresh(scratch):
+        if not _is_fresh(scratch, own_volume):
             _empty(scratch)
             for name in FOLDERS:
                 os.mkdir(f"{scratch}/{name}", 0o700)
@@ -65,13 +65,19 @@ def used(scratch: str, own_volume: bool, most: int = 100_000) -> tuple[int, int]
     return size, files
 
 
-def _is_fresh(scratch: str) -> bool:
+def _is_fresh(scratch: str, own_volume: bool) -> bool:
     try:
-        if sorted(os.listdir(scratch)) != list(FOLDERS):
+        alone = False
+        if own_volume:  # as many inodes as these folders and their root have: then there is nothing else
+            volume = os.statvfs(scratch)
+            alone = volume.f_files - volume.f_ffree == len(FOLDERS) + 1
+        if not alone and sorted(os.listdir(scratch)) != list(FOLDERS):
             return False
         for name in FOLDERS:
             mode = os.lstat(f"{scratch}/{name}").st_mode
-            if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700 or os.listdir(f"{scratch}/{name}"):
+            if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700:
+                return False
+            if not alone and os.listdir(f"{scratch}/{name}"):
                 return False
     except OSError:
         return False

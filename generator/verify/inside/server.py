@@ -8,10 +8,8 @@ clean again. A message without descriptors means: kill the program that runs now
 
 from __future__ import annotations
 
-import asyncio
-import asyncio.subprocess
-
 # What snippets of an asyncio deck import most: a child need not load them again.
+import asyncio.subprocess  # noqa: F401
 import collections  # noqa: F401
 import gc
 import json
@@ -40,7 +38,7 @@ def main(config: confine.Config, control_fd: str) -> None:
     clock.install()
     jumping.install()
     watch.install()
-    _warm_up()
+    _warm_up(watch)
     if not walls.clean_scratch():
         raise OSError("the scratch folder cannot be used")
     control.send(json.dumps({"ready": os.getpid(), **walls.describe()}).encode())
@@ -52,18 +50,14 @@ def main(config: confine.Config, control_fd: str) -> None:
         if not message:
             return
         if descriptors:
-            with open(descriptors.pop(0), "rb") as job:
+            with open(descriptors.pop(0), "rb", buffering=0) as job:
                 text = job.read()
             _serve(control, json.loads(text), descriptors, walls, watch)
 
 
-def _warm_up() -> None:
-    """One small program's worth of work, so that every child finds it done; then the heap is left out of collection."""
-
-    async def nothing() -> None:
-        await asyncio.sleep(0)
-
-    asyncio.run(nothing())
+def _warm_up(watch: Watch) -> None:
+    """What every child would do again is done here; then the heap is left out of collection."""
+    program.rehearse(watch)
     clock.CLOCK.reset()
     gc.collect()
     gc.freeze()

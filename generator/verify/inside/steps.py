@@ -32,6 +32,7 @@ class Step:
     line: int
     source: str
     tree: ast.Module = field(default_factory=lambda: ast.Module([], []))
+    """Made only where the code does not await: then it tells whether it needs a loop."""
     code: types.CodeType = _NOTHING
 
     @property
@@ -47,23 +48,18 @@ def compile_all(steps: list[Step]) -> tuple[int, dict[str, Any]] | None:
     """
     flags = 0
     for index, step in enumerate(steps):
-        parsed = False
+        source = "\n" * (step.line - 1) + step.source
         try:
-            step.tree = compile(
-                step.source, step.name, "exec", ast.PyCF_ONLY_AST | _TOP_LEVEL_AWAIT | flags, dont_inherit=True
-            )
-            parsed = True
-            ast.increment_lineno(step.tree, step.line - 1)
-            step.code = compile(step.tree, step.name, "exec", _TOP_LEVEL_AWAIT | flags, dont_inherit=True)
+            step.code = compile(source, step.name, "exec", _TOP_LEVEL_AWAIT | flags, dont_inherit=True)
+            if not step.awaits:
+                step.tree = compile(source, step.name, "exec", ast.PyCF_ONLY_AST | flags, dont_inherit=True)
         except SyntaxError as error:
-            line = (error.lineno or 1) + (0 if parsed else step.line - 1)
-            end_column = error.end_offset if error.end_lineno == error.lineno else None
             return index, {
                 "kind": "syntax",
                 "text": clipped(error.msg),
-                "sites": [(step.name, line)],
+                "sites": [(step.name, error.lineno or step.line)],
                 "column": error.offset,
-                "end_column": end_column,
+                "end_column": error.end_offset if error.end_lineno == error.lineno else None,
             }
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
             text = f"{type(error).__name__}: {clipped(error)}"

@@ -24,7 +24,7 @@ import time
 import types
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .clock import CLOCK, real_monotonic
@@ -61,12 +61,12 @@ class Watch(Sightings):
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
         self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
         self._import_time: dict[int, float] = {}
-        self._hooks: list[tuple[Any, str, Any]] = []
+        self._hooks: list[tuple[Any, str, Any, Mapping[str, Any]]] = []
 
     # --- hooks -------------------------------------------------------------------------------------------------------
 
     def install(self) -> None:
-        """Put every hook in place, once in a process."""
+        """Put every hook in place, once in a process: a forked child finds them there."""
         CLOCK.on_block = lambda what, frame: self.note("blocking", self.site(frame), what=what)
         CLOCK.on_stuck = self._look_at_waiting
         self._hook(warnings, "_warn_unawaited_coroutine", lambda plain: self._never_awaited)
@@ -84,15 +84,6 @@ class Watch(Sightings):
             self._hook(subprocess.Popen, name, self._blocking_popen)
         sys.unraisablehook = self._unraisable
         threading.excepthook = self._thread_error
-
-    def _hook(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        hook = make(getattr(owner, name))
-        setattr(owner, name, hook)
-        self._hooks.append((owner, name, hook))
-
-    def begin(self, own: frozenset[str]) -> None:
-        """Ready for a program whose file names are `own`."""
-        self.own, self.seen, self.timeline = own, {}, Timeline()
         warnings.resetwarnings()
         warnings.simplefilter("default")
         self._insist()
@@ -100,6 +91,18 @@ class Watch(Sightings):
         if self.refusals is not None:
             self.refusals.on_attempt = lambda what: self.note("refused", self.site(_getframe(1)), text=what)
             self.refusals.install()
+            self.refusals.stop()
+
+    def _hook(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        hook = make(getattr(owner, name))
+        setattr(owner, name, hook)
+        self._hooks.append((owner, name, hook, vars(owner)))
+
+    def begin(self, own: frozenset[str]) -> None:
+        """Ready for a program whose file names are `own`."""
+        self.own, self.seen, self.timeline = own, {}, Timeline()
+        if self.refusals is not None:
+            self.refusals.start()
 
     def _insist(self) -> None:
         """ResourceWarnings are shown whatever filters stand: ours is put in front of each that a program adds."""
@@ -120,8 +123,8 @@ class Watch(Sightings):
         """Names of hooks that the program has taken away."""
         gone = [
             f"{getattr(owner, '__name__', owner)}.{name}"
-            for owner, name, hook in self._hooks
-            if inspect.getattr_static(owner, name, None) is not hook
+            for owner, name, hook, names in self._hooks
+            if names.get(name) is not hook
         ]
         gone += [
             name
@@ -368,6 +371,8 @@ class Watch(Sightings):
         return method
 
     def _unraisable(self, unraisable: Any) -> None:
+        if getattr(unraisable.object, "__qualname__", "") == "BaseEventLoop.__del__":
+            return  # it has said that it was left open; its sockets may have gone first, then it cannot close itself
         error = unraisable.exc_value
         sites = self.traceback_sites(error) if error is not None else []
         self.note("unraisable", sites[-1] if sites else None, error=f"{unraisable.exc_type.__name__}: {clipped(error)}")
