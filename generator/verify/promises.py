@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,14 +53,29 @@ def mismatches(job: Job, printed: Printed, report: Mapping[str, Any]) -> Iterato
                     yield Mismatch(step.snippet, comment.span, expected, text, comment)
 
 
-_ORDERLESS = re.compile(r"\b(set|frozenset|hash|id|all_tasks|wait|union|intersection|difference)\b|\{[^{}:]+\}")
+_MAY_HOLD_A_SET = re.compile(r"\b(set|frozenset|hash|all_tasks|wait)\b|\{")
+_MAKES_A_SET = frozenset({"set", "frozenset", "hash", "asyncio.all_tasks", "all_tasks", "asyncio.wait"})
 
 
 def may_show_an_order(job: Job) -> bool:
     """Whether what a program prints may depend on the order of a set: it has one, and its output is told."""
     told = any(fence.role is Role.OUTPUT for _, fence in job.program.expected)
     codes = [step.snippet.code for step in job.steps]
-    return (told or any("#>" in code for code in codes)) and any(_ORDERLESS.search(code) for code in codes)
+    return (told or any("#>" in code for code in codes)) and any(map(_has_set, codes))
+
+
+def _has_set(code: str) -> bool:
+    if not _MAY_HOLD_A_SET.search(code):
+        return False
+    try:
+        tree = compile(code, "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(
+        isinstance(node, ast.Set | ast.SetComp)
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) in _MAKES_A_SET)
+        for node in ast.walk(tree)
+    )
 
 
 def first_line(span: Span) -> Span:
