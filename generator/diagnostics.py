@@ -278,4 +278,5 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, str | int | None]:
 
 def as_json(diagnostics: Sequence[Diagnostic], summary: dict[str, object]) -> str:
     """One JSON object with all diagnostics and the summary of the run."""
-    return json.dumps({"diagnostics": [as_dict(item) for item in diagnostics], "summary": summary}, indent=1)
+    text = json.dumps({"diagnostics": [as_dict(item) for item in diagnostics], "summary": summary}, indent=1)
+    return text.replace("##[", "##\\u005b")  # the same to a reader of JSON, and no command to a CI runner

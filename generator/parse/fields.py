@@ -14,6 +14,7 @@ from generator.diagnostics import Diagnostic, Span
 from generator.parse.metadata import Value, YamlRules, did_you_mean, listed
 
 # Anki sets and removes these itself: https://docs.ankiweb.net/editing.html#using-tags
+_ACTS_ON_A_CARD = re.compile(r"[<>\[\]{}\\]|&#?\w+;")  # Anki puts a deck's name into a card's HTML as it stands
 _ANKIS_TAGS = {"leech", "marked"}
 
 
@@ -123,8 +124,10 @@ class Fields:
         if written is None:
             return None
         try:
-            return SpecifierSet(written), written
-        except InvalidSpecifier:
+            found = SpecifierSet(written)
+            found.contains("3.11")  # a number of thousands of digits is refused only when it is read
+            return found, written
+        except (InvalidSpecifier, ValueError):
             hint = 'Write a range such as `python: ">=3.11"` or `python: ">=3.11,<3.14"`.'
             span = self["python"].span
             self.found.append(self.rules.python.at(span, f"`{written}` is no range of Python versions", hint))
@@ -136,7 +139,10 @@ class Fields:
         if name is None:
             return None
         parts = [part.strip() for part in unicodedata.normalize("NFC", name).split("::")]
-        if not all(parts):
+        if _ACTS_ON_A_CARD.search(name):
+            hint = "Leave out `<`, `>`, brackets, braces, backslashes and HTML entities."
+            self.refuse(self[key], f"`{name}` holds what would act on a card, which shows the name as it is", hint)
+        elif not all(parts):
             self.refuse(self[key], f"`{name}` has an empty part", "Write a name on both sides of `::`.")
         elif not name.isprintable():  # Anki drops such characters, and two decks would become one
             hint = "Use letters, digits, spaces and punctuation."

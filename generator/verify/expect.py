@@ -6,13 +6,13 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generator.diagnostics import Span
 from generator.notes import Snippet
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
+_ADDRESS = re.compile(r"(?<=\bat )0x[0-9a-fA-F]+")
 _TASK_NUMBER = re.compile(r"\bTask-\d+\b")
 _MARK = "#>"
 _ANY = "..."
@@ -78,39 +78,56 @@ def _line_matches(wanted: str, got: str) -> bool:
 
 
 def comments(snippet: Snippet) -> list[Comment]:
-    """Every `#>` expectation of a snippet, in order. Code that does not parse has none."""
+    """Every `#>` expectation of a snippet, in order.
+
+    It speaks of the statement before it. Where there is none that could print (behind `for …:`, above all code) it
+    speaks of its own line, and so is never met.
+    """
     if _MARK not in snippet.code:
         return []
-    try:
-        tree = compile(snippet.code, "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    statements = sorted(_simple_statements(tree), key=lambda node: node.lineno)
-    grouped: dict[tuple[int, int], list[tuple[int, int, str]]] = {}
-    for row, column, text in _marked_comments(snippet.code):
-        owner = [node for node in statements if node.lineno <= row]
-        if owner:
-            key = owner[-1].lineno, owner[-1].end_lineno or owner[-1].lineno
-            grouped.setdefault(key, []).append((row, column, text))
+    statements = _statements(snippet.code)
+    grouped: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    for row, text in _marked_comments(snippet.code):
+        owner = [(first, last) for first, last in statements if first <= row]
+        grouped.setdefault(owner[-1] if owner else (row, row), []).append((row, text))
     found = []
     for (first, last), rows in grouped.items():
-        row, column, _ = rows[0]
-        span = snippet.locate(row, column + 1, column + 1 + len(rows[0][2]) + len(_MARK) + 1)
-        found.append(Comment(first, last, tuple(text for _, _, text in rows), tuple(row for row, _, _ in rows), span))
+        texts, numbers = tuple(text for _, text in rows), tuple(row for row, _ in rows)
+        found.append(Comment(first, last, texts, numbers, comment_span(snippet, numbers[0])))
     return found
 
 
-def _simple_statements(tree: ast.AST) -> Iterator[ast.stmt]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body"))
+def comment_span(snippet: Snippet, row: int) -> Span:
+    """Where the `#>` of a row stands, to the end of its line: the last one, as an earlier one stands in a text."""
+    text = snippet.code.split("\n")[row - 1]
+    return snippet.locate(row, text.rindex(_MARK) + 1, len(text) + 1)
 
 
-def _marked_comments(code: str) -> Iterator[tuple[int, int, str]]:
+def _statements(code: str) -> list[tuple[int, int]]:
+    """First and last row of every simple statement, and of every first row of a compound one.
+
+    Code of a newer Python than this one does not parse here: then every row with code is a statement.
+    """
     try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
-            if token.type == tokenize.COMMENT and token.string.startswith(_MARK):
-                yield *token.start, token.string[len(_MARK) :].removeprefix(" ")
-    except (tokenize.TokenError, IndentationError):
-        return
+        tree = compile(code, "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        rows = enumerate(code.split("\n"), 1)
+        return [(row, row) for row, text in rows if text.strip() and not text.lstrip().startswith("#")]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    return sorted(
+        (node.lineno, node.lineno if hasattr(node, "body") else node.end_lineno or node.lineno) for node in nodes
+    )
+
+
+def _marked_comments(code: str) -> list[tuple[int, str]]:
+    """Row and text of every `#>` comment."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+        found = [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+    except (tokenize.TokenError, SyntaxError):
+        rows = enumerate(code.split("\n"), 1)
+        found = [(row, text[text.rindex(_MARK) :]) for row, text in rows if _MARK in text]
+    return [(row, text[len(_MARK) :].removeprefix(" ")) for row, text in found if text.startswith(_MARK)]
 
 
 def printed_by(

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ print(json.dumps({
 }))
 """
 OLDEST = Version("3.11")
+_VERSION = re.compile(r"3\.\d{1,3}(\.\d{1,3})?")
 
 
 class InterpreterError(Exception):
@@ -71,9 +73,11 @@ def find(wanted: str) -> Interpreter:
     """The interpreter for a version (`3.13`) or a path; an empty text is the running one. Raises InterpreterError."""
     if not wanted:
         return _ask(sys.executable)
-    if os.sep in wanted or "/" in wanted or Path(wanted).is_file():
+    if os.sep in wanted or "/" in wanted:
         path = shutil.which(wanted) or (str(Path(wanted) / "bin" / "python") if Path(wanted).is_dir() else wanted)
         return _ask(os.path.abspath(path))
+    if not _VERSION.fullmatch(wanted):
+        raise InterpreterError(f"{wanted} is no version of Python and no path to one (a path has a slash)")
     for candidate in _candidates(wanted):
         try:
             found = _ask(candidate)
@@ -96,7 +100,8 @@ def _candidates(version: str) -> list[str]:
     uv = os.environ.get("UV_PYTHON_INSTALL_DIR", str(home / ".local/share/uv/python"))
     for pattern in (f"{pyenv}/versions/{version}*/bin/python", f"{uv}/cpython-{version}*/bin/python3"):
         names += sorted(glob.glob(pattern), reverse=True)
-    return list(dict.fromkeys(names))
+    here = os.getcwd()  # Windows looks there first, and a stranger may have put something there
+    return [name for name in dict.fromkeys(names) if os.path.dirname(os.path.abspath(name)) != here]
 
 
 @functools.cache

@@ -43,6 +43,14 @@ class Execution:
 
 def judge(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
     """Every problem of one run, as diagnostics of the note."""
+    try:
+        return _judged(job, nonce, run)
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError):
+        # A report of another shape is none of ours: the program has written it.
+        return _judged(job, nonce, replace(run, report=None))
+
+
+def _judged(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
     found = list(_found(job, nonce, run))
     names = {item.name for item in found}
     bugs = job.program.bugs

@@ -266,7 +266,7 @@ def parse_report(frame: bytes, nonce: str) -> dict[str, Any] | None:
         return None
     try:
         report = json.loads(frame[len(head) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None
 

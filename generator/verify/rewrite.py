@@ -58,32 +58,22 @@ def of_comment(comment: expect.Comment, snippet: Snippet, printed: str, note: st
     rewrites = []
     for row, old, new in zip(comment.rows, comment.text, lines, strict=False):
         if old != new:
-            span = _comment_span(snippet, row)
+            span = expect.comment_span(snippet, row)
             rewrites.append(Rewrite(span, f"#> {new}".rstrip(), span, note))
     for row in comment.rows[len(lines) :]:
-        span = _comment_span(snippet, row)
+        span = expect.comment_span(snippet, row)
         source = span.source
         whole = source.span(source.offset(span.line), source.offset(span.line + 1))
         alone = not whole.text.strip().removeprefix(span.text.strip())
         rewrites.append(Rewrite(whole, "", span, note) if alone else Rewrite(span, "", span, note))
     if len(lines) > len(comment.rows):
-        span = _comment_span(snippet, comment.rows[-1])
+        span = expect.comment_span(snippet, comment.rows[-1])
         source = span.source
         statement = snippet.locate(comment.first)
         indent = " " * (statement.column - 1)
         more = "".join(f"\n{indent}#> {line}".rstrip() for line in lines[len(comment.rows) :])
         rewrites.append(Rewrite(source.span(span.end), more, span, note))
     return rewrites
-
-
-def _comment_span(snippet: Snippet, row: int) -> Span:
-    text = snippet.code.split("\n")[row - 1]
-    column = text.index("#>")
-    while True:  # the last one: an earlier `#>` stands in a text
-        later = text.find("#>", column + 1)
-        if later == -1:
-            return snippet.locate(row, column + 1, len(text) + 1)
-        column = later
 
 
 def _lines(printed: str) -> list[str]:

@@ -138,23 +138,34 @@ def _interpreters(deck: Deck, options: Options) -> list[Interpreter]:
 
 
 def _own_interpreter(deck: Deck) -> str:
-    """The `interpreter` of deck.yaml; a path is taken from the deck's folder.
+    """The `interpreter` of deck.yaml: a version, or the path of an environment elsewhere on this machine.
 
-    It is started outside the sandbox to ask what it is. One that lies in the project may have come with a stranger's
-    change, so it takes a person to name it.
+    It is started outside the sandbox to ask what it is, and deck.yaml may come from a stranger. So a path that leads
+    to anything near the notes takes a person to name it.
     """
     name = deck.config.interpreter
     if "/" not in name and os.sep not in name:
         return name
-    path = Path(os.path.abspath(deck.folder / Path(name).expanduser()))
-    project = deck.folder.absolute()
-    project = project.parents[1] if project.parent.name == "source_notes" else project
-    if path.is_relative_to(project) or path.resolve().is_relative_to(project.resolve()):
+    path = Path(name).expanduser()
+    inside = [root for root in (_checkout(deck), Path.cwd()) for at in (path, path.resolve()) if _lies_in(at, root)]
+    if not path.is_absolute() or inside:
         raise MachineError(
-            f"deck.yaml asks for the interpreter {name}, which lies in the project, where a stranger's change may have "
-            f"put it; if it is yours, name it: --python {name}"
+            f"deck.yaml asks for the interpreter {name}, beside the notes, where a stranger's change may have put "
+            f"it; if it is yours, name it: --python {name}"
         )
     return str(path)
+
+
+def _checkout(deck: Deck) -> Path:
+    """The folder that the notes came in, as far as can be told."""
+    near = [deck.folder.absolute(), *deck.folder.absolute().parents]
+    repository = [folder for folder in near if (folder / ".git").exists()]
+    project = [folder for folder in near if (folder / "source_notes").exists() or (folder / "pyproject.toml").exists()]
+    return [*repository[:1], *project[-1:], near[1]][0]
+
+
+def _lies_in(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) or path.is_relative_to(root.resolve())
 
 
 def _tasks(
@@ -212,7 +223,7 @@ def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: P
             waiting = [t for t in tasks if (t.interpreter, t.seed) == way and t not in results.cached]
             for task, problems in _run_on(waiting, launched, options.jobs or _cores(), stop_at, results):
                 results.problems[task] = problems
-                if not problems and task.job.clock == "virtual":
+                if not problems and task not in results.not_run and task.job.clock == "virtual":
                     cache.passed(keys[task])
                 done += 1
                 if progress is not None:

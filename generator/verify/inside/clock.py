@@ -36,6 +36,7 @@ from typing import Any, cast
 
 TICK = 1e-6  # seconds that pass with every reading
 START = 1000.0  # seconds: what monotonic() begins at, the same in every run
+BLOCKED = 0.2  # seconds that a wait inside a running loop lasts before it is told; one for what has ended takes none
 SLICE = 0.05  # seconds: how long a real wait lasts before the threads are looked at again
 MAX_JUMPS = 20_000
 MAX_SECONDS = 7 * 86_400.0
@@ -317,7 +318,8 @@ def _alarm_armed() -> bool:
 
 
 def _from_machinery(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).startswith(_MACHINERY)
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.startswith(_MACHINERY) and os.path.isabs(frame.f_code.co_filename)  # a program's names are not
 
 
 def _clock_function(offset: Callable[[], float], real: Callable[[], float], scale: int | None) -> Callable[[], Any]:
@@ -377,7 +379,7 @@ def install() -> None:
         (threading.Condition, ("wait",)),  # of it are made Event, Barrier, queue.Queue and the futures of pools
         (threading.Thread, ("join",)),
         (subprocess.Popen, ("wait", "communicate")),
-        (os, ("waitpid",)),
+        (os, ("waitpid", "system")),
         (multiprocessing.process.BaseProcess, ("join",)),
     ):
         for name in names:
@@ -402,7 +404,14 @@ def _flowing(wait: Any) -> Any:
 
     @functools.wraps(wait)
     def waiting(*args: Any, **kwargs: Any) -> Any:
-        if not CLOCK.virtual or current() is not main or running_loop() is not None:
+        if running_loop() is not None:
+            begun = real_monotonic()
+            try:
+                return wait(*args, **kwargs)
+            finally:
+                if real_monotonic() - begun > BLOCKED:
+                    CLOCK.on_block(f"{wait.__qualname__}()", sys._getframe(1))
+        if not CLOCK.virtual or current() is not main:
             return wait(*args, **kwargs)
         try:
             with CLOCK.flow():

@@ -332,7 +332,7 @@ def _described(error: BaseException, watch: Watch, expected: str | None, names: 
         "sites": watch.stuck_sites if isinstance(error, Stuck) else watch.traceback_sites(error)[-8:],
         "inner": _inner(error, watch),
     }
-    if expected is not None and kind != "deadlock":
+    if expected is not None and not isinstance(error, Stuck):
         entry["expected"] = _is_expected(error, expected, names)
     return entry
 
@@ -362,6 +362,8 @@ def _is_expected(error: BaseException, expected: str, names: dict[str, Any]) -> 
 
 
 def _report(watch: Watch, outcome: Outcome) -> dict[str, Any]:
+    if CLOCK.stuck is not None and (outcome.error or {}).get("kind") != CLOCK.stuck.kind:
+        outcome.error = _described(CLOCK.stuck, watch, None, {})  # the program caught it, and went on
     printed = [[sites, text] for sites, text in outcome.printed if sites]
     return {
         "mode": outcome.mode,

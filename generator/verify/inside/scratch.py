@@ -21,6 +21,8 @@ def fresh(scratch: str, own_volume: bool = False) -> bool:
     try:
         if not _is_fresh(scratch, own_volume):
             _empty(scratch)
+            for name in _attributes(scratch):
+                os.removexattr(scratch, name)
             for name in FOLDERS:
                 os.mkdir(f"{scratch}/{name}", 0o700)
     except OSError:
@@ -73,15 +75,22 @@ def _is_fresh(scratch: str, own_volume: bool) -> bool:
             alone = volume.f_files - volume.f_ffree == len(FOLDERS) + 1
         if not alone and sorted(os.listdir(scratch)) != list(FOLDERS):
             return False
+        if _attributes(scratch):
+            return False
         for name in FOLDERS:
             mode = os.lstat(f"{scratch}/{name}").st_mode
-            if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700:
+            if not stat.S_ISDIR(mode) or stat.S_IMODE(mode) != 0o700 or _attributes(f"{scratch}/{name}"):
                 return False
             if not alone and os.listdir(f"{scratch}/{name}"):
                 return False
     except OSError:
         return False
     return True
+
+
+def _attributes(path: str) -> list[str]:
+    """Extended attributes: an access list there would hold for all that is made in the folder later."""
+    return os.listxattr(path, follow_symlinks=False) if hasattr(os, "listxattr") else []
 
 
 def _empty(scratch: str) -> None:

@@ -6,17 +6,22 @@ below `sys.stderr`. At the end they must all still be there (`tampered`).
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import asyncio.base_events
 import asyncio.events
 import asyncio.runners
 import asyncio.taskgroups
+import asyncio.timeouts
+import concurrent.futures
 import contextlib
 import gc
 import importlib._bootstrap
 import inspect
 import io
+import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -27,11 +32,11 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .clock import CLOCK, real_monotonic
+from .clock import CLOCK, real_monotonic, real_sleep
 from .refusals import RefusalWatch
 from .sightings import Sightings, Site
 from .timeline import Timeline
-from .wire import clipped
+from .wire import LIST_LIMIT, clipped
 
 BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
 
@@ -41,8 +46,13 @@ _getframe = sys._getframe
 _running_loop = asyncio._get_running_loop
 _collect = gc.collect
 _objects = gc.get_objects
+_set_event_loop = asyncio.set_event_loop
+_enumerate = threading.enumerate
+_thread_count = _thread._count
+_frozen, _unfreeze = gc.get_freeze_count, gc.unfreeze
 _set_origin_depth = sys.set_coroutine_origin_tracking_depth
 
+_FINAL_WORDS = ("exception was never retrieved", "was destroyed but it is pending!")
 ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
 
 
@@ -60,6 +70,9 @@ class Watch(Sightings):
         self._origins: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
         self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._unread: dict[int, BaseException] = {}  # errors in pools' futures that nobody has read, by the future's id
+        self._frozen = 0
+        self._loop_hook: Any = None
         self._import_time: dict[int, float] = {}
         self._hooks: list[tuple[Any, str, Any, Mapping[str, Any]]] = []
 
@@ -80,6 +93,10 @@ class Watch(Sightings):
         self._hook(asyncio.taskgroups.TaskGroup, "_on_task_done", self._group_task_done)
         self._hook(importlib._bootstrap, "_find_and_load", self._find_and_load)
         self._hook(logging.Handler, "handle", self._handle_record)
+        self._hook(asyncio.timeouts.Timeout, "__aexit__", self._timeout_exit)
+        self._hook(concurrent.futures.Future, "set_exception", self._future_failed)
+        for name in ("result", "exception"):
+            self._hook(concurrent.futures.Future, name, self._future_read)
         for name in ("wait", "communicate"):
             self._hook(subprocess.Popen, name, self._blocking_popen)
         sys.unraisablehook = self._unraisable
@@ -101,6 +118,9 @@ class Watch(Sightings):
     def begin(self, own: frozenset[str]) -> None:
         """Ready for a program whose file names are `own`."""
         self.own, self.seen, self.timeline = own, {}, Timeline()
+        self._unread, self._frozen = {}, _frozen()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._in_fork)
         if self.refusals is not None:
             self.refusals.start()
 
@@ -205,11 +225,14 @@ class Watch(Sightings):
 
     def _loop_error(self, plain: Any) -> Any:
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
-            if _getframe(1).f_code.co_filename not in self.own:  # a program that calls it itself means it
+            # A program that calls it itself means it; but a finaliser, too, runs on top of the line that lets go.
+            last = str(context.get("message", "")).endswith(_FINAL_WORDS)
+            if last or _getframe(1).f_code.co_filename not in self.own:
                 self._note_loop_error(context)
             with self.quiet():
                 plain(loop, context)
 
+        self._loop_hook = call_exception_handler
         return call_exception_handler
 
     def _note_loop_error(self, context: dict[str, Any]) -> None:
@@ -223,6 +246,9 @@ class Watch(Sightings):
             return
         sites = self.traceback_sites(error)
         site = sites[-1] if sites else self._origins.get(future) if future is not None else None
+        self._note_unread(site, message, error)
+
+    def _note_unread(self, site: Site | None, message: str, error: BaseException) -> None:
         self.note("loop_errors", site, message=message, error=f"{type(error).__name__}: {clipped(error)}")
 
     def _note_pending(self, task: Any) -> None:
@@ -237,6 +263,8 @@ class Watch(Sightings):
         run_code = asyncio.runners.Runner.run.__code__
 
         def create_task(loop: Any, coro: Any, **options: Any) -> Any:
+            if getattr(loop.call_exception_handler, "__func__", None) is not self._loop_hook:
+                self.note("refused", self.site(_getframe(1)), text="the loop has a call_exception_handler of its own")
             task = plain(loop, coro, **options)
             caller = _getframe(1)
             with contextlib.suppress(TypeError):  # a factory's task may not take weak references
@@ -324,6 +352,46 @@ class Watch(Sightings):
         site = self.coroutine_site(coroutine) or self._origins.get(task)
         self.note("swallowed", site, name=getattr(coroutine, "__qualname__", task))
 
+    def _timeout_exit(self, plain: Any) -> Any:
+        """A time-out whose cancellation never came back to it: nobody learns that time was up."""
+
+        async def leave(scope: Any, kind: Any, error: Any, traceback: Any) -> Any:
+            if kind is None and scope._state.value == "expiring":
+                self.note("swallowed", self.site(_getframe(1)), name="asyncio.timeout()")
+            return await plain(scope, kind, error, traceback)
+
+        return leave
+
+    def _future_failed(self, plain: Any) -> Any:
+        """Futures of pools are silent about an error that nobody reads; asyncio's are not."""
+
+        def set_exception(future: Any, error: Any) -> None:
+            if error is not None and len(self._unread) < LIST_LIMIT:
+                self._unread[id(future)] = error
+            plain(future, error)
+
+        return set_exception
+
+    def _future_read(self, plain: Any) -> Any:
+        def read(future: Any, timeout: Any = None) -> Any:
+            try:
+                return plain(future, timeout)
+            finally:
+                self._unread.pop(id(future), None)
+
+        read.__name__ = plain.__name__
+        return read
+
+    def _in_fork(self) -> None:
+        """A process that the program forked sends no report: what is seen there goes to standard error."""
+        write, dumps = os.write, json.dumps
+
+        def note(kind: str, site: Site | None = None, **facts: Any) -> None:
+            told = {name: clipped(value) for name, value in facts.items()}
+            write(2, f"in a forked process: {kind} {dumps(told)}\n".encode())
+
+        self.note = note  # type: ignore[method-assign]
+
     def _group_task_done(self, plain: Any) -> Any:
         """Before 3.13 a TaskGroup that failed leaves its parent task cancelling (gh-113538): nobody's fault."""
 
@@ -399,16 +467,25 @@ class Watch(Sightings):
     def look_at_threads(self) -> None:
         """Threads that outlive the program; one that is just ending gets a moment, a pool's idle worker is none."""
         until = real_monotonic() + 1.0
-        for thread in threading.enumerate():
+        known = _enumerate()
+        for thread in known:
             if thread is threading.main_thread() or thread.daemon or CLOCK.is_idle(thread):
                 continue
             while thread.is_alive() and not CLOCK.is_asleep(thread) and real_monotonic() < until:
                 thread.join(0.01)
             if thread.is_alive() and not CLOCK.is_idle(thread):
                 self.note("threads", None, name=thread.name)
+        while _thread_count() > len(_enumerate()) - 1 and real_monotonic() < until:
+            real_sleep(0.01)
+        if _thread_count() > len(_enumerate()) - 1:
+            self.note("threads", None, name="started by _thread")
 
     def look_at_leftovers(self) -> None:
         """Tasks and coroutines that are still held by a name or a cycle when the program has ended."""
+        for error in self._unread.values():
+            sites = self.traceback_sites(error)
+            self._note_unread(sites[-1] if sites else None, "An error in a pool's future was never read", error)
+        self._unread.clear()
         tasks = [item for item in _objects() if isinstance(item, asyncio.Task)]
         unfinished = [task for task in tasks if not task.done()]
         driven = {id(task.get_coro()) for task in unfinished}
@@ -429,6 +506,9 @@ class Watch(Sightings):
         """Let go of everything, so that what was left open says so."""
         if self.refusals is not None:
             self.refusals.stop()
+        _set_event_loop(None)  # else the policy holds a loop that nobody has closed
+        if _frozen() > self._frozen:
+            _unfreeze()
         warnings.resetwarnings()
         warnings.simplefilter("default")
         for _ in range(3):
