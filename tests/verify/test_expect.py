@@ -25,6 +25,7 @@ def snippet(code: str) -> Snippet:
         ("a", "a\n"),
         ("a  \nb", "a\nb   \n\n"),
         ("<f at 0x1>", "<f at 0x7fffdead>"),
+        ("hex is 0xff", "hex is 0xff"),
         ("Task-3 done", "Task-41 done"),
         ("a...z", "abcz"),
         ("...", "anything\nat all"),
@@ -54,6 +55,7 @@ def test_matches(expected: str, printed: str) -> None:
         ("a\n...\nz", "a\nb"),
         ("...x...y", "yx"),
         ("<f at 0x1>", "<g at 0x1>"),
+        ("hex is 0xdead", "hex is 0xff"),
     ],
 )
 def test_does_not_match(expected: str, printed: str) -> None:
@@ -90,6 +92,16 @@ def test_printed_by_looks_at_every_frame() -> None:
     assert expect.printed_by(only, "snippet.py", 11, printed) == "1\n"
 
 
-def test_code_that_does_not_parse_has_no_expectations() -> None:
-    """The syntax error itself is somebody else's to report."""
-    assert expect.comments(snippet("print(  #> 1\n")) == []
+def test_code_of_a_newer_python_keeps_its_expectations() -> None:
+    """What this Python cannot parse another may run: there every row with code is a statement."""
+    code = 'type Number = int\nprint(f"{dict(a=1)["a"]}")  #> 1\n# prose\n#> 2\nnonsense = =\n'
+    found = [(item.first, item.last, item.text) for item in expect.comments(snippet(code))]
+    assert found == [(2, 2, ("1", "2"))]
+
+
+def test_a_comment_without_a_print_is_never_met() -> None:
+    """Behind a line that opens a block, or above all code, an expectation speaks of that line alone."""
+    found = [
+        (item.first, item.last) for item in expect.comments(snippet("#> 1\nfor n in (1, 2):  #> 2\n    print(n)\n"))
+    ]
+    assert found == [(1, 1), (2, 2)]

@@ -56,6 +56,13 @@ _FINAL_WORDS = ("exception was never retrieved", "was destroyed but it is pendin
 ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
 
 
+def _native_threads() -> int:
+    """Threads of this process as the system counts them, where it is easy to ask."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/task"))
+    return _thread_count() + 1
+
+
 class Watch(Sightings):
     """The hooks, and what they see of one program."""
 
@@ -263,7 +270,8 @@ class Watch(Sightings):
         run_code = asyncio.runners.Runner.run.__code__
 
         def create_task(loop: Any, coro: Any, **options: Any) -> Any:
-            if getattr(loop.call_exception_handler, "__func__", None) is not self._loop_hook:
+            handles = getattr(loop.call_exception_handler, "__func__", None)
+            if handles is not self._loop_hook and "refused" not in self.seen:
                 self.note("refused", self.site(_getframe(1)), text="the loop has a call_exception_handler of its own")
             task = plain(loop, coro, **options)
             caller = _getframe(1)
@@ -475,10 +483,12 @@ class Watch(Sightings):
                 thread.join(0.01)
             if thread.is_alive() and not CLOCK.is_idle(thread):
                 self.note("threads", None, name=thread.name)
-        while _thread_count() > len(_enumerate()) - 1 and real_monotonic() < until:
-            real_sleep(0.01)
-        if _thread_count() > len(_enumerate()) - 1:
-            self.note("threads", None, name="started by _thread")
+        if _native_threads() > len(_enumerate()):
+            real_sleep(0.01)  # one that has just been started counts itself once it runs
+            while _thread_count() > len(_enumerate()) - 1 and real_monotonic() < until:
+                real_sleep(0.01)
+            if _thread_count() > len(_enumerate()) - 1:
+                self.note("threads", None, name="started by _thread")
 
     def look_at_leftovers(self) -> None:
         """Tasks and coroutines that are still held by a name or a cycle when the program has ended."""
