@@ -24,8 +24,9 @@ BAD_NAME = Rule("D006", "a file's name cannot be used")
 MEDIA_FOLDER = Rule("D007", "a folder in media/ is not read", Severity.WARNING)
 NO_FILES = Rule("D008", "a deck's folder holds no topic files")
 SAME_MEDIA = Rule("D009", "two media files have names that only look different")
+MEDIA_KIND = Rule("D010", "a file in media/ that is no picture, sound or film")
 
-RULES = (NO_CONFIG, LINK_OUT, NOT_A_FILE, TOO_BIG, UNREADABLE, BAD_NAME, MEDIA_FOLDER, NO_FILES, SAME_MEDIA)
+RULES = (NO_CONFIG, LINK_OUT, NOT_A_FILE, TOO_BIG, UNREADABLE, BAD_NAME, MEDIA_FOLDER, NO_FILES, SAME_MEDIA, MEDIA_KIND)
 
 NOTES = "source_notes"
 CONFIG = "deck.yaml"
@@ -35,6 +36,10 @@ RETIRED = "_retired.md"
 NOTES_LIMIT = 8 << 20  # bytes of one topic file
 CONFIG_LIMIT = 256 << 10
 MEDIA_LIMIT = 100 << 20
+_MEDIA_KINDS = frozenset(
+    "avif gif jpeg jpg png svg webp aac flac m4a mp3 oga ogg opus wav mp4 ogv webm".split()  # noqa: SIM905 - one line
+)
+_PLAYLISTS = (b"#EXTM3U", b"[playlist]", b"[Reference]")  # a player follows the addresses in them
 _DESKTOP_FILES = {"thumbs.db", "desktop.ini"}
 
 
@@ -70,6 +75,8 @@ def read_deck(folder: Path, root: Path) -> tuple[DeckFolder, list[Diagnostic]]:
     """
     folder = Path(os.path.abspath(folder))
     reader = _Reader(folder, _shown(folder, root))
+    if not reader.is_own_folder(root):
+        return DeckFolder(folder, reader.shown, None, ()), reader.found
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -124,6 +131,18 @@ class _Reader:
     def report(self, rule: Rule, name: str, message: str, hint: str) -> None:
         path = "/".join(part for part in (self.shown, name) if part and part != ".") or "."
         self.found.append(rule.at(Span(Source(path, ""), 0, 0), message, hint))
+
+    def is_own_folder(self, root: Path) -> bool:
+        """Whether the deck's folder has a usable name and is no link that leads out of the project; reports if not."""
+        if not (self.folder.name.isprintable() and "\\" not in self.folder.name):
+            hint = "Give it a name of letters, digits, `-`, `_`, `.` and spaces."
+            self.report(BAD_NAME, "", "the folder's name holds characters that cannot be used", hint)
+            return False
+        project = os.path.realpath(root)
+        if self.folder.is_symlink() and os.path.commonpath([project, self._real]) != project:
+            self.report(LINK_OUT, "", "the deck's folder is a link that leads out of the project", "Put a copy there.")
+            return False
+        return True
 
     def usable(self, name: str) -> bool:
         """Whether diagnostics can name the file and other systems can hold it; reports where not."""
@@ -199,6 +218,11 @@ class _Reader:
             return
         data = self.read(shown, MEDIA_LIMIT) if self.usable(shown) else None
         if data is None:
+            return
+        kind = entry.name.rpartition(".")[2].casefold()
+        if kind not in _MEDIA_KINDS or data.lstrip()[:16].startswith(_PLAYLISTS):
+            hint = "Pictures: png, jpg, gif, webp, svg, avif. Sounds: mp3, ogg, opus, m4a, wav, flac. Films: mp4, webm."
+            self.report(MEDIA_KIND, shown, "this is no picture, sound or film that cards show", hint)
             return
         name = unicodedata.normalize("NFC", entry.name)
         if name in files:

@@ -358,3 +358,50 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert (run.status, "there is a deck already" in run.err) == (2, True)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert list((tmp_path / "source_notes").iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("link", ["output", "output/deck.apkg"])
+def test_a_link_in_place_of_the_output_is_not_followed(tmp_path: Path, link: str) -> None:
+    """It may have come with a stranger's change; who means it names the file."""
+    root = tmp_path / "project"
+    write_project(root, first=GOOD)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "deck.apkg").write_bytes(b"mine")
+    (root / "output").mkdir() if "/" in link else None
+    (root / link).symlink_to(victim if link == "output" else victim / "deck.apkg")
+    ran = make_deck(root)
+    assert ran.status == 4
+    assert "--output" in ran.err
+    assert (victim / "deck.apkg").read_bytes() == b"mine"
+
+
+def test_json_holds_no_command_for_a_runner(tmp_path: Path) -> None:
+    """`##[cmd]` in a note reaches a reader of JSON, and no runner that reads the log."""
+    write_project(tmp_path, first="---\ndeck: A\n---\n## ##[error]x\n<!--\nid: a\nodd: ##[add-path]y\n-->\n\nA.\n")
+    ran = make_deck(tmp_path, "check", "--format", "json")
+    assert "##[" not in ran.out
+    assert ran.json["diagnostics"]
+
+
+def test_update_writes_what_is_printed(tmp_path: Path) -> None:
+    """Expectations alone change; what differs from run to run is refused and told."""
+    note = "## Q {0}?\n<!-- id: {0} -->\n\nA.\n\n```python\nprint({1})  #> x\n```\n\n"
+    notes = "---\ndeck: A\n---\n" + note.format("a", 1) + note.format("b", "{'a', 'b', 'c', 'd'}")
+    path = write_project(tmp_path, first=notes) / "first.md"
+    before = path.read_text(encoding="utf-8")
+    ran = make_deck(tmp_path, "check", "--update")
+    assert path.read_text(encoding="utf-8") == before.replace("print(1)  #> x", "print(1)  #> 1")
+    assert "1 expectation updated" in ran.out
+    assert "V040" in ran.out
+    assert ran.status == 1
+
+
+def test_doctor_tells_of_the_sandbox(tmp_path: Path) -> None:
+    """Versions, interpreters, the sandbox and the way out, on a machine with a weaker one as well."""
+    full = make_deck(tmp_path, "doctor")
+    weak = make_deck(tmp_path, "doctor", MAKE_DECK_SANDBOX="none")
+    assert (full.status, weak.status) == (0, 0)
+    assert "sandbox: none" in weak.out
+    assert "why: MAKE_DECK_SANDBOX asks for it" in weak.out
+    assert f"Python {sys.version.split()[0]}" in full.out

@@ -140,6 +140,24 @@ def test_a_deck_reached_by_a_link_is_read(deck: Path, tmp_path: Path) -> None:
     assert read_deck(tmp_path / "link", tmp_path)[1] == []
 
 
+def test_a_deck_outside_by_a_link_is_not_read(deck: Path, tmp_path: Path) -> None:
+    """A link in the notes, as a pull request may bring it, leads to no folder of the machine."""
+    private = tmp_path.parent / f"{tmp_path.name}-private"
+    private.mkdir()
+    (private / "a.md").write_bytes(NOTE)
+    link = deck.parent / "linked"
+    link.symlink_to(private)
+    folder, found = read_deck(link, deck.parents[1])
+    assert ([item.code for item in found], folder.files, folder.config) == (["D002"], (), None)
+
+
+def test_a_deck_with_a_name_that_acts_on_a_terminal_is_not_read(deck: Path) -> None:
+    """Its name would be printed, and become a file's."""
+    odd = deck.with_name("b\n::set-env name=X::evil")
+    deck.rename(odd)
+    assert [item.code for item in read_deck(odd, deck.parents[1])[1]] == ["D006"]
+
+
 # --- what is refused ---
 
 
@@ -229,6 +247,8 @@ REFUSED: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a huge topic file": (_sparse("x.md", read.NOTES_LIMIT + 1), [f"D004 {D}/x.md"]),
     "a huge deck.yaml": (_sparse("deck.yaml", read.CONFIG_LIMIT + 1), [f"D004 {D}/deck.yaml"]),
     "a huge picture": (_sparse("media/x.png", read.MEDIA_LIMIT + 1), [f"D004 {D}/media/x.png"]),
+    "a program in media": (_file("media/x.exe", b"MZ"), [f"D010 {D}/media/x.exe"]),
+    "a playlist that poses as a sound": (_file("media/x.mp3", b"#EXTM3U\nhttp://a.b/c"), [f"D010 {D}/media/x.mp3"]),
     "media is a file": (_file("media"), [f"D005 {D}/media"]),
     "a name that is not UTF-8": (_unnamed, [f"D006 {D}/\udcff.md"]),
     "a name with a line end": (_file("x\ny.md"), [f"D006 {D}/x\ny.md"]),

@@ -20,6 +20,7 @@ from generator.cli.shared import (
     jobs_of,
     now,
     options_of,
+    own_target,
     previous_of,
     sandbox_required,
     shown,
@@ -62,9 +63,8 @@ def build(
     running = Running(pythons=pythons, cache=not no_cache, require_sandbox=require_sandbox or sandbox_required())
     worst = 0
     for job in jobs:
-        status = _build(
-            job, output or job.target, options_of(running, allow_unverified=allow_unverified), moment, quiet
-        )
+        options = options_of(running, allow_unverified=allow_unverified)
+        status = _build(job, output or own_target(job.target, job.root), options, moment, quiet)
         worst = max(worst, status)
     return worst
 

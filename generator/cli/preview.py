@@ -18,6 +18,7 @@ from generator.cli.shared import (
     counted,
     jobs_of,
     options_of,
+    own_target,
     sandbox_required,
     shown,
 )
@@ -63,7 +64,7 @@ def preview(
         asked = "--serve" if serve else "--output"
         raise click.UsageError(f"{asked} takes one deck, and these are {len(jobs)}: name one")
     if not serve:
-        written = [(job, output or job.target.with_suffix(".html")) for job in jobs]
+        written = [(job, output or own_target(job.target.with_suffix(".html"), job.root)) for job in jobs]
         return max(_write_preview(job, target, options_of(running, files=job.files), quiet) for job, target in written)
     return _serve_preview(jobs[0], options_of(running, files=jobs[0].files), port, quiet)
 
@@ -102,7 +103,7 @@ def _serve_preview(job: Job, options: Options, port: int, quiet: bool) -> int:
     def build() -> Page:
         page, checked = _preview_page(job, options, quiet=True)
         if not quiet:
-            say(f"make-deck: read {job.folder.name}: {counted(checked.diagnostics)}", error=True)
+            say(f"make-deck: read {shown(job.folder, job.folder.parent)}: {counted(checked.diagnostics)}", error=True)
         return page
 
     def ready(address: str) -> None:

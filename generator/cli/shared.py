@@ -70,9 +70,18 @@ def previous_of(target: Path) -> bytes | None:
 
 
 def shown(path: Path, root: Path) -> str:
-    """A path as the reader sees it: POSIX, and from `root` where it lies in there."""
+    """A path as the reader sees it: POSIX, and from `root` where it lies in there. No terminal acts on it."""
+    from generator.diagnostics import harmless
+
     path = path.absolute()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    return harmless(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix())
+
+
+def own_target(target: Path, root: Path) -> Path:
+    """The file to write unless the reader names one. A link there may have come with a stranger's change."""
+    if target.is_symlink() or target.parent.is_symlink():
+        raise MachineError(f"{shown(target, root)} is a link, or in one; to write there, name the file with --output")
+    return target
 
 
 def counted(problems: Sequence[Any]) -> str:
@@ -84,10 +93,11 @@ def counted(problems: Sequence[Any]) -> str:
 @contextmanager
 def checking(job: Job, quiet: bool) -> Iterator[Progress | None]:
     """Around the work on a deck: shows its progress, and tells what the machine cannot do."""
+    from generator.diagnostics import harmless
     from generator.verify import MachineError as CannotRun
 
     try:
-        with progress(f"checking {job.folder.name}", quiet) as advance:
+        with progress(f"checking {harmless(job.folder.name)}", quiet) as advance:
             yield advance
     except CannotRun as error:
         raise MachineError(str(error)) from error

@@ -114,3 +114,4 @@ RANGE_TOO_NARROW = Rule("V037", "a note passes on a version that its range leave
 NO_INTERPRETER = Rule("V038", "an interpreter asked for was not found")
 NO_SANDBOX = Rule("V039", "there is no full sandbox here", Severity.WARNING)
 UNSTABLE = Rule("V040", "an expectation cannot be written: the output differs from run to run")
+REAL_TIMELINE = Rule("V041", "a timeline of a run on the real clock")

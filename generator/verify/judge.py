@@ -247,6 +247,13 @@ def _outputs(job: Job, printed: Printed, run: Execution) -> Iterator[Diagnostic]
                 "Set-up is on no card and must print nothing.",
                 note=job.note.id,
             )
+    if job.note.real_clock:
+        for _, fence in job.program.expected:
+            if fence.role is Role.TIMELINE:
+                hint = "Take `clock: real` out: on a real clock no two runs are alike."
+                yield findings.REAL_TIMELINE.at(
+                    first_line(fence.span), "a timeline of a real clock", hint, note=job.note.id
+                )
     known = FINDINGS["wrong-output"]
     for item in mismatches(job, printed, run.report or {}):
         message = f"wrong-output: {expect.difference(item.expected, item.printed)}"

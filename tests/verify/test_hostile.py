@@ -29,9 +29,11 @@ import os
 
 await asyncio.sleep(1)
 print(os.environ.get("CANARY"), sorted(os.listdir(os.environ["HOME"])), os.listdir(os.environ["TMPDIR"]))
+print([os.listxattr(path) for path in ("..", os.environ["HOME"], os.environ["TMPDIR"])])
 ```
 ```output
 None [] []
+[[], [], []]
 ```
 """
 SECRET = secrets.token_hex(16)

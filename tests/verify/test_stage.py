@@ -277,3 +277,56 @@ def test_the_order_of_a_set_is_no_output(deck: Maker) -> None:
     verification, problems = verify_deck(made, Options(cache=False))
     assert {item.finding for item in problems} == {"wrong-output"}
     assert {name for name, verdict in verification.verdicts.items() if verdict is Verdict.VERIFIED} == {"s"}
+
+
+@pytest.mark.parametrize("name", ["evil", "./evil", "{here}/evil"])
+def test_no_file_of_the_checkout_is_an_interpreter(
+    deck: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A name, a relative path and an absolute one: what came with the notes is never started unasked."""
+    proof = tmp_path / "started"
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {proof}\n", encoding="utf-8")
+    evil.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    made = deck(("a", python("print(1)")), config=f"interpreter: {name.format(here=tmp_path)}\n")
+    with pytest.raises(MachineError):
+        verify_deck(made, Options(cache=False))
+    assert not proof.exists()
+
+
+def test_a_version_is_no_file_of_the_folder(deck: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--python 3.11` finds an interpreter, not a file called 3.11 in the folder where it is asked for."""
+    evil = tmp_path / "3.11"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n", encoding="utf-8")
+    evil.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    evil.rename(tmp_path / version)
+    assert verify_deck(deck(("a", python("print(1)"))), Options(cache=False, pythons=(version,)))[1] == []
+    assert not (tmp_path / "started").exists()
+
+
+def test_what_was_not_run_is_not_kept_as_passed(deck: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partial sandbox refuses what a program needs: it is not run, today and from the cache."""
+    monkeypatch.setenv("MAKE_DECK_SANDBOX", "partial")
+    code = "import socket\ntry:\n    socket.socket()\nexcept OSError:\n    pass\nasyncio.sleep(1)"
+    made = deck(("a", python(code)))
+    options = Options(cache_folder=tmp_path / "cache")
+    assert [verify_deck(made, options)[0].verdicts["a"] for _ in range(2)] == [Verdict.NOT_RUN] * 2
+
+
+@pytest.mark.parametrize("report", ['{"seen": {"x": 5}}', '{"error": {"kind": "exception", "sites": 5}}', "[" * 60_000])
+def test_a_forged_report_is_no_report(deck: Maker, report: str) -> None:
+    """A program that speaks in our place, and badly, is found out; nothing of ours falls over."""
+    code = (
+        "import gc, os\n"
+        "nonce = next(o['nonce'] for o in gc.get_objects() if isinstance(o, dict) and 'nonce' in o and 'steps' in o)\n"
+        f"text = {report[:40]!r} * {max(len(report) // 40, 1)}\n"
+        "for number in range(200, 256):\n"
+        "    try:\n        os.write(number, f'{nonce} {text}\\n'.encode())\n    except OSError:\n        pass\n"
+        "os._exit(0)"
+    )
+    found = verify_deck(deck(("a", python(code, "script"))), Options(cache=False))[1]
+    assert {item.finding for item in found} <= {"no-result", "exception", "crashed"}
+    assert found
