@@ -49,7 +49,7 @@ _objects = gc.get_objects
 _set_event_loop = asyncio.set_event_loop
 _enumerate = threading.enumerate
 _thread_count = _thread._count
-_frozen, _unfreeze = gc.get_freeze_count, gc.unfreeze
+_unfreeze = gc.unfreeze
 _set_origin_depth = sys.set_coroutine_origin_tracking_depth
 
 _FINAL_WORDS = ("exception was never retrieved", "was destroyed but it is pending!")
@@ -78,7 +78,7 @@ class Watch(Sightings):
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
         self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
         self._unread: dict[int, BaseException] = {}  # errors in pools' futures that nobody has read, by the future's id
-        self._frozen = 0
+        self._frozen = False
         self._loop_hook: Any = None
         self._import_time: dict[int, float] = {}
         self._hooks: list[tuple[Any, str, Any, Mapping[str, Any]]] = []
@@ -100,6 +100,7 @@ class Watch(Sightings):
         self._hook(asyncio.taskgroups.TaskGroup, "_on_task_done", self._group_task_done)
         self._hook(importlib._bootstrap, "_find_and_load", self._find_and_load)
         self._hook(logging.Handler, "handle", self._handle_record)
+        self._hook(gc, "freeze", self._freeze)
         self._hook(asyncio.timeouts.Timeout, "__aexit__", self._timeout_exit)
         self._hook(concurrent.futures.Future, "set_exception", self._future_failed)
         for name in ("result", "exception"):
@@ -125,7 +126,7 @@ class Watch(Sightings):
     def begin(self, own: frozenset[str]) -> None:
         """Ready for a program whose file names are `own`."""
         self.own, self.seen, self.timeline = own, {}, Timeline()
-        self._unread, self._frozen = {}, _frozen()
+        self._unread, self._frozen = {}, False
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_fork)
         if self.refusals is not None:
@@ -390,6 +391,15 @@ class Watch(Sightings):
         read.__name__ = plain.__name__
         return read
 
+    def _freeze(self, plain: Any) -> Any:
+        """A frozen heap is collected no more: thawed at the end. (To count what is frozen would touch it all.)"""
+
+        def freeze() -> None:
+            self._frozen = True
+            plain()
+
+        return freeze
+
     def _in_fork(self) -> None:
         """A process that the program forked sends no report: what is seen there goes to standard error."""
         write, dumps = os.write, json.dumps
@@ -517,7 +527,7 @@ class Watch(Sightings):
         if self.refusals is not None:
             self.refusals.stop()
         _set_event_loop(None)  # else the policy holds a loop that nobody has closed
-        if _frozen() > self._frozen:
+        if self._frozen:
             _unfreeze()
         warnings.resetwarnings()
         warnings.simplefilter("default")
