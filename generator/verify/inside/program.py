@@ -40,11 +40,17 @@ class Outcome:
 class Stream(io.TextIOWrapper):
     """Standard output or error of a program: as the real one, and it remembers which line wrote what."""
 
-    def __init__(self, descriptor: int, watch: Watch, printed: list[list[Any]] | None) -> None:
+    def __init__(self, descriptor: int, watch: Watch) -> None:
         name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
         raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as the process
         super().__init__(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
-        self._watch, self._printed, self._left, self._shown_name = watch, printed, 1 << 16, name
+        self._watch, self._shown_name = watch, name
+        self._printed: list[list[Any]] | None = None
+        self._left = 0
+
+    def remember(self, printed: list[list[Any]]) -> None:
+        """Keep in `printed` what is written from here on, and by which lines."""
+        self._printed, self._left = printed, 1 << 16
 
     @property
     def name(self) -> str:
@@ -113,13 +119,17 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
 
 
 _STREAMS = ("stdin", "stdout", "stderr")
+_opened: list[Any] = []
+"""The three once they are made: in the server, whose children have other files behind the same descriptors."""
 
 
 def _open_streams(watch: Watch, outcome: Outcome) -> None:
     """The program's own standard streams, in place of this process's."""
-    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
-    streams = (stdin, Stream(1, watch, outcome.printed), Stream(2, watch, None))
-    for name, stream in zip(_STREAMS, streams, strict=True):
+    if not _opened:
+        stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
+        _opened.extend((stdin, Stream(1, watch), Stream(2, watch)))
+    _opened[1].remember(outcome.printed)
+    for name, stream in zip(_STREAMS, _opened, strict=True):
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
