@@ -1,7 +1,12 @@
 """The snippet's side of the verifier: what runs in the interpreter that runs strangers' code.
 
 Standard library alone, any CPython from 3.11 on, no import of the rest of make-deck: in the sandbox only this folder is
-there, as the package `inside`. `server` forks a child for each program (or `once` runs a single one), `program` runs
-it, `watch` notices what goes wrong, `clock` and `jumping` make waiting free, `confine` builds the walls. The wire
-between both sides is told in `wire`.
+there, as the package `inside`.
+
+    server    forks a child for each program; `once` runs a single one in a fresh interpreter
+    program   runs it; `steps` compiles its pieces
+    watch     notices what goes wrong, with `warned`, `tasks`, `sightings` and `timeline`
+    clock     makes waiting free; `jumping` teaches it to event loops and pools
+    confine   builds the walls, with `kernel`, `scratch` and `refusals`
+    wire      tells what both sides say to each other
 """
