@@ -53,7 +53,10 @@ def _how(checked: Sequence[Checked]) -> list[str]:
         return []
     note = f" ({run.sandbox_note})" if run.sandbox_note else ""
     spawned = ["a fresh interpreter for every snippet"] if run.runner == "spawn" else []
-    return [f"Python {', '.join(run.pythons)}", f"sandbox {run.sandbox}{note}", *spawned]
+    versions = list(run.pythons)
+    if len(versions) > 1:
+        versions = [f"{name} ({run.by_python[name][0]} of {run.by_python[name][1]})" for name in versions]
+    return [f"Python {', '.join(versions)}", f"sandbox {run.sandbox}{note}", *spawned]
 
 
 def _number(value: object) -> int:

@@ -36,7 +36,11 @@ asyncio.run(main())
 """
 REFUSED = ("save(17)", "done")
 MENDED = ("await save(17)", "saved 17\ndone")
-CARDS = {"card-predict": "gather-error-leaves-others-running", "card-timeline": "order-timeout-waits-for-clean-up"}
+CARDS = {
+    "card-predict": "gather-error-leaves-others-running",
+    "card-bug": "queue-put-not-awaited",
+    "card-timeline": "order-timeout-waits-for-clean-up",
+}
 
 SCENE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 28px; width: 1144px; background: #eef0f3; color: #23262d;

@@ -66,6 +66,8 @@ class Verification:
     not_run: int = 0
     out_of_range: int = 0
     pythons: tuple[str, ...] = ()
+    by_python: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """For each of them, how many programs were verified, and how many are in its range."""
     sandbox: str = ""
     sandbox_note: str = ""
     runner: str = ""
@@ -332,8 +334,20 @@ def _verification(
         not_run=counts["not_run"],
         out_of_range=counts["out_of_range"],
         pythons=pythons,
+        by_python=_by_python(tasks, results, pythons),
         rewrites=_agreed_rewrites(notes, by_note, results),
     )
+
+
+def _by_python(tasks: Sequence[Task], results: _Results, pythons: Sequence[str]) -> dict[str, tuple[int, int]]:
+    counts = {}
+    for name in pythons:
+        own = [task for task in tasks if task.interpreter.name == name and not task.probe]
+        fine = {task: not results.problems.get(task, [None]) and task not in results.not_run for task in own}
+        programs = {id(task.job) for task in own}
+        failed = {id(task.job) for task in own if not fine[task]}
+        counts[name] = (len(programs - failed), len(programs))
+    return counts
 
 
 def _agreed_rewrites(notes: Sequence[Note], by_note: Mapping[str, list[Task]], results: _Results) -> frozenset[Rewrite]:

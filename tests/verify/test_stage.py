@@ -147,6 +147,14 @@ def test_an_interpreter_that_is_not_there(deck: Maker) -> None:
         verify_deck(deck(("a", python("print(1)"))), Options(cache=False, pythons=("3.99",)))
 
 
+def test_each_python_has_its_own_count(deck: Maker) -> None:
+    """Of two names for interpreters of one version there is one count; notes out of its range don't count."""
+    made = deck(("a", python("print(1)")), ("b", python("1 / 0")))
+    verification, _ = verify_deck(made, Options(cache=False))
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert verification.by_python == {version: (1, 2)}
+
+
 def test_limits_of_the_deck_hold(deck: Maker) -> None:
     """A lower limit of output in deck.yaml stops a program that the default would let pass."""
     made = deck(("a", python('print("x" * 3000)')), config="limits: {output: 1000}\n")
