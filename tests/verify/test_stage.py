@@ -256,8 +256,9 @@ def test_an_interpreter_in_the_project_is_not_started_unasked(deck: Maker, tmp_p
     assert not proof.exists()
 
 
-def test_the_deck_names_its_interpreter(deck: Maker) -> None:
+def test_the_deck_names_its_interpreter(deck: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter elsewhere on the machine is used without being named on the command line."""
+    monkeypatch.chdir(tmp_path)
     made = deck(
         ("a", python("import sys\nprint(sys.version_info >= (3, 11))  #> True")),
         config=f"interpreter: {sys.executable}\n",
