@@ -14,7 +14,7 @@ from pathlib import Path
 
 from generator import export, lint, package, parse, preview, read, render, verify
 from generator.diagnostics import Diagnostic, Rule, Severity, Source, ordered
-from generator.notes import Deck, Note, Package, Policy, RenderedDeck
+from generator.notes import Deck, Note, Package, Policy, RenderedDeck, Verdict
 from generator.verify.findings import NOT_RUN
 
 BROKEN_PREVIOUS = Rule("D200", "the package of the last build cannot be read", Severity.WARNING)
@@ -79,7 +79,8 @@ def check_deck(folder: Path, root: Path, options: Options, progress: Progress | 
     left_out: tuple[Note, ...] = ()
     if options.allow_unverified:
         refused = {item.note for item in findings if item.severity is Severity.ERROR}
-        left_out = tuple(note for note in deck.notes if note.id in refused)
+        failed = verification.verdicts
+        left_out = tuple(n for n in deck.notes if n.id in refused or failed.get(n.id) is Verdict.FAILED)
         findings = [_as_warning(item) if item.note else item for item in findings]
     rendered, problems = render.render_deck(_without(deck, left_out), verification.verdicts)
     diagnostics += [*findings, *problems]

@@ -18,6 +18,8 @@ namespace: {namespace}
 # mark: a note whose code could not be proved ships with a small "not run" label.
 # strict: it is an error. off: nothing is run.
 verify: mark
+# Before every snippet, and on no card.
+prelude: "import asyncio"
 """
 
 _FIRST_NOTES = """\

@@ -86,7 +86,7 @@ def _lines(title: str) -> Callable[[int, int], None]:
         reached = 4 * done // total if total else 4
         if reached > quarter:
             quarter = reached
-            say(f"make-deck: {title}: {done} of {total} snippets run", error=True)
+            say(f"make-deck: {title}: {done} of {total} runs", error=True)
 
     return advance
 

@@ -281,7 +281,7 @@ def test_interrupted(tmp_path: Path) -> None:
     said = [process.stderr.readline() for _ in range(2)]
     process.send_signal(signal.SIGINT)
     rest = process.communicate()[1]
-    assert said[1].endswith("1 of 2 snippets run\n")
+    assert said[1].endswith("1 of 2 runs\n")
     assert (process.returncode, rest.lstrip()) == (130, "make-deck: interrupted\n")
     assert not (tmp_path / "output").exists()
 

@@ -327,7 +327,7 @@ class _Parser:
                 self.found.append(NO_SLUG.at(span, what, hint))
                 return "", None
             if not self.has_stray_metadata:  # which may hold the id
-                hint = f"Write `<!-- id: {made} -->` below the question, or run `make-deck stamp`."
+                hint = f"Write `<!-- id: {made} -->` below the question."
                 message = "this note has no id: changing the question would make it a new note"
                 self.found.append(DRAFT.at(span, message, hint))
             note_id = made

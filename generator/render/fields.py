@@ -177,7 +177,7 @@ class NoteRenderer:
         why = next((program.norun for program in note.programs if program.norun), None)
         marked = self.deck.config.verify is Policy.MARK and verdict in _UNPROVED
         if verdict is Verdict.NORUN or marked:
-            title = why if why and verdict is Verdict.NORUN else "The code of this card was not run."
+            title = why if why and verdict is Verdict.NORUN else "This card's code was not proved by running it."
             badges.append(f'<span class="badge notrun" title="{escape(title)}">not run</span>')
         return finish(" ".join(badges), Marks(), self.problems)
 

@@ -77,7 +77,9 @@ def find(wanted: str) -> Interpreter:
         path = shutil.which(wanted) or (str(Path(wanted) / "bin" / "python") if Path(wanted).is_dir() else wanted)
         return _ask(os.path.abspath(path))
     if not _VERSION.fullmatch(wanted):
-        raise InterpreterError(f"{wanted} is no version of Python and no path to one (a path has a slash)")
+        raise InterpreterError(
+            f"{wanted} is no version of Python (such as 3.13) and no path to one (a path has a slash)"
+        )
     for candidate in _candidates(wanted):
         try:
             found = _ask(candidate)
@@ -85,7 +87,10 @@ def find(wanted: str) -> Interpreter:
             continue
         if wanted in (str(found.version), found.name) or str(found.version).startswith(f"{wanted}."):
             return found
-    raise InterpreterError(f"Python {wanted} was not found on this machine")
+    raise InterpreterError(
+        f"Python {wanted} was not found on this machine; `make-deck doctor` lists those that are, and `--python` also "
+        "takes a path"
+    )
 
 
 def _candidates(version: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +16,7 @@ from generator.verify.findings import FINDINGS, Finding
 from generator.verify.plan import Job, Site
 from generator.verify.promises import Printed, first_line, mismatches, sites_of, split_output
 
+_UNKNOWN_MODULE = re.compile(rf"NameError: name '({'|'.join(sorted(sys.stdlib_module_names))})' is not defined")
 _CONSEQUENCES = frozenset(
     {"task-pending", "unclosed-resource", "thread-left", "process-left", "exception-not-retrieved"}
 )
@@ -68,8 +71,11 @@ def _judged(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
 
 def _diagnostic(job: Job, item: Finding) -> Diagnostic:
     known = FINDINGS[item.name]
-    message = f"{item.name}: {item.message}"
-    found = known.rule.at(item.span, message, known.hint, note=job.note.id, finding=item.name)
+    message, hint = f"{item.name}: {item.message}", known.hint
+    missing = _UNKNOWN_MODULE.match(item.message)
+    if missing:
+        hint = f'Import it in the snippet, or before every snippet: `prelude: "import {missing[1]}"` in deck.yaml.'
+    found = known.rule.at(item.span, message, hint, note=job.note.id, finding=item.name)
     return replace(found, related=tuple(span for span in item.related if span.start != item.span.start)[:4])
 
 

@@ -9,7 +9,8 @@ clean again. A message without descriptors means: kill the program that runs now
 from __future__ import annotations
 
 # What snippets of an asyncio deck import most: a child need not load them again.
-import asyncio.subprocess  # noqa: F401
+import asyncio.events
+import asyncio.subprocess
 import collections  # noqa: F401
 import gc
 import json
@@ -58,6 +59,8 @@ def main(config: confine.Config, control_fd: str) -> None:
 def _warm_up(watch: Watch) -> None:
     """What every child would do again is done here; then the heap is left out of collection."""
     program.rehearse(watch)
+    # A policy remembers that a loop was set, and get_event_loop() makes none any more: programs start without one.
+    asyncio.events._event_loop_policy = None  # type: ignore[attr-defined]
     clock.CLOCK.reset()
     gc.collect()
     gc.freeze()

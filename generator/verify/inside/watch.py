@@ -93,8 +93,9 @@ class Watch(Warned, Tasks):
         self._hook(gc, "freeze", self._freeze)
         self._hook(asyncio.timeouts.Timeout, "__aexit__", self._timeout_exit)
         self._hook(concurrent.futures.Future, "set_exception", self._future_failed)
-        for name in ("result", "exception"):
-            self._hook(concurrent.futures.Future, name, self._future_read)
+        for name in ("result", "exception", "_get_snapshot"):  # the last is what asyncio asks from 3.15 on
+            if hasattr(concurrent.futures.Future, name):
+                self._hook(concurrent.futures.Future, name, self._future_read)
         for name in ("wait", "communicate"):
             self._hook(subprocess.Popen, name, self._blocking_popen)
         sys.unraisablehook = self._unraisable
@@ -147,9 +148,9 @@ class Watch(Warned, Tasks):
         return set_exception
 
     def _future_read(self, plain: Any) -> Any:
-        def read(future: Any, timeout: Any = None) -> Any:
+        def read(future: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                return plain(future, timeout)
+                return plain(future, *args, **kwargs)
             finally:
                 self._unread.pop(id(future), None)
 
