@@ -52,9 +52,10 @@ class Launcher:
         """What of it can change a verdict: part of the cache's key."""
         return [self.interpreter.identity, self.interpreter.path, self.runner, self.state, str(self.hash_seed)]
 
-    def start_server(self, control: socket) -> subprocess.Popen[bytes]:
-        """A fork server that talks on `control`. Raises OSError."""
-        launch = self.sandbox.launch("inside.server:main", [str(control.fileno())], environ=self._environ)
+    def start_server(self, control: socket, *, jobs: int) -> subprocess.Popen[bytes]:
+        """A fork server that talks on `control` and may get this many jobs. Raises OSError."""
+        arguments = [str(control.fileno()), str(jobs)]
+        launch = self.sandbox.launch("inside.server:main", arguments, environ=self._environ)
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         return _started(launch, {**launch.options(control.fileno()), **streams})
 

@@ -53,8 +53,8 @@ def mismatches(job: Job, printed: Printed, report: Mapping[str, Any]) -> Iterato
                     yield Mismatch(step.snippet, comment.span, expected, text, comment)
 
 
-_MAY_HOLD_A_SET = re.compile(r"\b(set|frozenset|hash|all_tasks|wait)\b|\{")
-_MAKES_A_SET = frozenset({"set", "frozenset", "hash", "asyncio.all_tasks", "all_tasks", "asyncio.wait"})
+_MAY_HOLD_A_SET = re.compile(r"\b(set|frozenset|hash)\b|\{")
+_MAKES_A_SET = frozenset({"set", "frozenset", "hash"})
 
 
 def may_show_an_order(job: Job) -> bool:

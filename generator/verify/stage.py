@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -243,7 +244,8 @@ def _run_on(
     jobs = [task.job for task in tasks]
     try:
         if launched.runner == "fork":
-            runs = pool.run_jobs(jobs, workers, launched.start_server, stop_at)
+            start = functools.partial(launched.start_server, jobs=len(jobs) // workers)
+            runs = pool.run_jobs(jobs, workers, start, stop_at)
         else:
             runs = spawn.run_jobs(jobs, workers, launched.start_once, stop_at, wrapped=launched.wrapped)
         for job, nonce, execution in runs:

@@ -226,8 +226,8 @@ except TimeoutError as error:
 """
 
 
-def rehearse(watch: Watch, times: int = 12) -> None:
-    """Run a small program as often as CPython takes to specialise the code it goes through, of ours and of asyncio's.
+def rehearse(watch: Watch, times: int) -> None:
+    """Run a small program: a dozen times make CPython specialise the code it goes through, of ours and of asyncio's.
 
     In the server: what is done here is not done again in every child. Leaves nothing behind but that.
     """

@@ -26,11 +26,12 @@ from typing import Any
 from . import clock, confine, jumping, program, refusals
 from .watch import Watch
 
+MANY = 300  # jobs from which on a longer warm-up costs less than it saves
 LOOK_EVERY = 0.05  # seconds between two looks at the limits that no kernel keeps
 
 
-def main(config: confine.Config, control_fd: str) -> None:
-    """Serve jobs from the control socket, named by its number, until the parent closes it."""
+def main(config: confine.Config, control_fd: str, jobs: str) -> None:
+    """Serve jobs from the control socket, named by its number, until the parent closes it; `jobs` says how many."""
     control = socket.socket(fileno=int(control_fd))
     control.set_inheritable(False)
     confine.harden_server(config)
@@ -39,7 +40,7 @@ def main(config: confine.Config, control_fd: str) -> None:
     clock.install()
     jumping.install()
     watch.install()
-    _warm_up(watch)
+    _warm_up(watch, rehearsals=12 if int(jobs) > MANY else 1)
     if not walls.clean_scratch():
         raise OSError("the scratch folder cannot be used")
     control.send(json.dumps({"ready": os.getpid(), **walls.describe()}).encode())
@@ -56,9 +57,9 @@ def main(config: confine.Config, control_fd: str) -> None:
             _serve(control, json.loads(text), descriptors, walls, watch)
 
 
-def _warm_up(watch: Watch) -> None:
+def _warm_up(watch: Watch, rehearsals: int) -> None:
     """What every child would do again is done here; then the heap is left out of collection."""
-    program.rehearse(watch)
+    program.rehearse(watch, rehearsals)
     # A policy remembers that a loop was set, and get_event_loop() makes none any more: programs start without one.
     asyncio.events._event_loop_policy = None  # type: ignore[attr-defined]
     clock.CLOCK.reset()
