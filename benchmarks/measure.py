@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOK_EVERY = 0.1  # seconds between two looks at the tree of processes
+LOOK_EVERY = 0.5  # seconds between two looks at the tree of processes
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
