@@ -111,7 +111,5 @@ OUT_OF_RANGE = Rule("V034", "no interpreter asked for is in a note's range", Sev
 NORUN_BUDGET = Rule("V035", "a note has more programs than one note may have")
 RUN_BUDGET = Rule("V036", "the run took longer than one run may take")
 RANGE_TOO_NARROW = Rule("V037", "a note passes on a version that its range leaves out", Severity.WARNING)
-NO_INTERPRETER = Rule("V038", "an interpreter asked for was not found")
-NO_SANDBOX = Rule("V039", "there is no full sandbox here", Severity.WARNING)
 UNSTABLE = Rule("V040", "an expectation cannot be written: the output differs from run to run")
 REAL_TIMELINE = Rule("V041", "a timeline of a run on the real clock")

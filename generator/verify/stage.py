@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from generator.diagnostics import Diagnostic, Severity
+from generator.diagnostics import Diagnostic
 from generator.notes import Deck, Note, Program, Verdict
 from generator.verify import findings, interpreters, pool, promises, spawn
 from generator.verify.cache import Cache, default_folder, key
@@ -423,8 +423,3 @@ def _ranges(notes: Sequence[Note], results: _Results) -> Iterable[Diagnostic]:
             message = f"its range {note.own_python} leaves out Python {', '.join(passed)}, where it passes as well"
             hint = "Widen the range, or show in the code what the older version lacks."
             yield findings.RANGE_TOO_NARROW.at(note.metadata.get("python", note.heading), message, hint, note=note.id)
-
-
-def unverified(verification: Verification, diagnostics: Iterable[Diagnostic]) -> bool:
-    """Whether code that should have run did not, through no fault of the notes: exit status 4."""
-    return verification.not_run > 0 and not any(item.severity is Severity.ERROR for item in diagnostics)
