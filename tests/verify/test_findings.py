@@ -9,6 +9,7 @@ import pytest
 from decks import deck_of
 
 from generator.diagnostics import Diagnostic
+from generator.parse.info import BUGS
 from generator.verify import Options, verify_deck
 from generator.verify.findings import FINDINGS
 
@@ -45,3 +46,8 @@ def test_every_finding_has_a_bad_program() -> None:
     """No name in the list of findings goes untested; `timeout` is named by `bug=`."""
     named = {name for _, _, name in expected(BAD)}
     assert named | {"timeout"} == set(FINDINGS)
+
+
+def test_the_notes_may_name_every_finding_that_can_be_a_lesson() -> None:
+    """The parser's list of bug names and the verifier's are one; neither stage imports the other."""
+    assert set(BUGS) == {name for name, known in FINDINGS.items() if known.nameable}
