@@ -18,6 +18,7 @@ pytestmark = pytest.mark.sandbox  # a partial sandbox refuses sockets, which man
 GOOD = Path(__file__).parent / "good"
 STRESSED = {"Cancelling", "Streams and sockets", "Processes", "Threads"}  # topics that load may upset
 ROUNDS = 3
+LONE_ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,16 @@ def test_nothing_is_found_in_fresh_interpreters(deck: Deck, monkeypatch: pytest.
 
 
 def test_nothing_is_found_on_the_real_clock(deck: Deck) -> None:
-    """The same programs are correct in real time; those that sleep for seconds are left out."""
-    short = {note.id for note in deck.notes if "long" not in note.tags}
-    assert_all_verified(deck, Options(cache=False, real_clock=True, jobs=4), short)
+    """The same programs are correct in real time; those that sleep for seconds are left out.
+
+    A program that prints how long it took is at the mercy of a busy machine there, so what was not verified runs
+    again, alone: what is found each time is no accident of time.
+    """
+    left = {note.id for note in deck.notes if "long" not in note.tags and note.programs and in_range(note)}
+    for jobs in (4, *[1] * LONE_ATTEMPTS):
+        verification, problems = verify_deck(deck, Options(cache=False, real_clock=True, jobs=jobs), left)
+        left -= {name for name, verdict in verification.verdicts.items() if verdict is Verdict.VERIFIED}
+    assert not left, [as_text(item) for item in problems]
 
 
 def test_nothing_is_found_under_load(deck: Deck) -> None:

