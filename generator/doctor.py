@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 from generator import __version__
+from generator.store import default_folder
 from generator.verify import interpreters
-from generator.verify.cache import default_folder
 from generator.verify.launch import MachineError, launcher
 
 PACKAGES = ("genanki", "markdown", "markdown-it-py", "pygments", "nh3", "click", "pyyaml")

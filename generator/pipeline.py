@@ -15,6 +15,7 @@ from pathlib import Path
 from generator import export, lint, package, parse, preview, read, render, verify
 from generator.diagnostics import Diagnostic, Rule, Severity, Source, ordered
 from generator.notes import Deck, Note, Package, Policy, RenderedDeck, Verdict
+from generator.store import default_folder
 from generator.verify.findings import NOT_RUN
 
 BROKEN_PREVIOUS = Rule("D200", "the package of the last build cannot be read", Severity.WARNING)
@@ -82,7 +83,8 @@ def check_deck(folder: Path, root: Path, options: Options, progress: Progress | 
         failed = verification.verdicts
         left_out = tuple(n for n in deck.notes if n.id in refused or failed.get(n.id) is Verdict.FAILED)
         findings = [_as_warning(item) if item.note else item for item in findings]
-    rendered, problems = render.render_deck(_without(deck, left_out), verification.verdicts)
+    with render.rendered_notes(_cache_folder(options)) as store:
+        rendered, problems = render.render_deck(_without(deck, left_out), verification.verdicts, store=store)
     diagnostics += [*findings, *problems]
     return Checked(deck, verification, rendered, left_out, _reported(diagnostics, options))
 
@@ -158,6 +160,10 @@ def _selected(deck: Deck, options: Options) -> frozenset[str] | None:
     if options.files is None:
         return None
     return frozenset(note.id for file in deck.files if file.source.path in options.files for note in file.notes)
+
+
+def _cache_folder(options: Options) -> Path | None:
+    return (options.verify.cache_folder or default_folder()) if options.verify.cache else None
 
 
 def _without(deck: Deck, notes: tuple[Note, ...]) -> Deck:

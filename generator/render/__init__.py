@@ -6,47 +6,55 @@ Markdown means what GitHub means, and nothing that an author wrote or a program 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from importlib import resources
 
 from generator.diagnostics import Diagnostic, ordered
-from generator.notes import Deck, MediaFile, Note, NoteTemplate, RenderedDeck, RenderedNote, Verdict
+from generator.notes import Deck, MediaFile, Note, NoteTemplate, RenderedDeck, RenderedNote, TopicFile, Verdict
 from generator.render.content import content_hash
 from generator.render.description import deck_description, deck_file
 from generator.render.fields import NoteRenderer
 from generator.render.markdown import read_references
 from generator.render.media import Media
+from generator.render.memory import Memory, Shown, rendered_notes
 from generator.render.problems import RULES, UNUSED_MEDIA, Problems
+from generator.store import Store
 
-__all__ = ["RULES", "render_deck"]
+__all__ = ["RULES", "render_deck", "rendered_notes"]
 
 
 def render_deck(
-    deck: Deck, verdicts: Mapping[str, Verdict], *, version: str = ""
+    deck: Deck, verdicts: Mapping[str, Verdict], *, version: str = "", store: Store | None = None
 ) -> tuple[RenderedDeck, list[Diagnostic]]:
     """The deck as Anki gets it, and what is wrong with its text.
 
     `verdicts` are by note id; a note without one has no code. `version` is the release's, for the tag of corrected
-    notes. Notes with errors are left out of the product. No file is read but the package's own templates.
+    notes. Notes with errors are left out of the product. `store` (of `rendered_notes`) remembers what became of the
+    others. No file is read beside it but the package's own templates.
     """
+    memory = Memory(deck, store or Store(None, 0))
+    wanted = [(file, note, verdicts.get(note.id, Verdict.NO_CODE)) for file in deck.files for note in file.notes]
+    keys = [memory.key(*item) for item in wanted]
+    known = memory.recall(keys)
+    references = functools.cache(read_references)
     found: list[Diagnostic] = []
     notes: list[RenderedNote] = []
     used: set[str] = set()
-    for file in deck.files:
-        references = read_references(file.link_definitions)
-        for note in file.notes:
-            renderer = NoteRenderer(deck, file, note, references)
-            verdict = verdicts.get(note.id, Verdict.NO_CODE)
-            fields = renderer.fields(verdict)
-            found += renderer.problems.found
-            used |= set(renderer.media.used)
-            if renderer.problems.has_errors:
-                continue
-            media = tuple(sorted(renderer.media.used.values(), key=lambda item: item.packed))
-            content = content_hash(deck, note, renderer.used_links, media)
-            name = file.deck_name(deck.config.name)
-            notes.append(RenderedNote(note, name, fields, note_tags(deck, note, version), media, content, verdict))
+    for key, (file, note, verdict) in zip(keys, wanted, strict=True):
+        shown, problems = known.get(key), Problems(note.id)
+        if shown is None:
+            shown, problems = render_note(deck, file, note, verdict, references(file.link_definitions))
+            if not problems.found:
+                memory.keep(key, shown)
+        found += problems.found
+        used |= set(shown.media)
+        if problems.has_errors:
+            continue
+        media = tuple(sorted((deck.media[name] for name in shown.media), key=lambda item: item.packed))
+        name, tags = file.deck_name(deck.config.name), note_tags(deck, note, version)
+        notes.append(RenderedNote(note, name, shown.fields, tags, media, shown.content, verdict))
     problems = Problems(None)
     media_of_deck = Media(deck.media)
     description = deck_description(deck, media_of_deck, problems)
@@ -61,6 +69,17 @@ def render_deck(
         css=_read("card.css"),
     )
     return product, ordered([*found, *problems.found])
+
+
+def render_note(
+    deck: Deck, file: TopicFile, note: Note, verdict: Verdict, references: Mapping[str, Mapping[str, str]]
+) -> tuple[Shown, Problems]:
+    """What the note becomes, and what is wrong with its text. `references` are the file's link definitions."""
+    renderer = NoteRenderer(deck, file, note, references)
+    fields = renderer.fields(verdict)
+    used = renderer.media.used
+    content = content_hash(deck, note, renderer.used_links, used.values())
+    return Shown(fields, tuple(used), content), renderer.problems
 
 
 def note_tags(deck: Deck, note: Note, version: str) -> tuple[str, ...]:

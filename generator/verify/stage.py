@@ -15,8 +15,9 @@ from packaging.specifiers import SpecifierSet
 
 from generator.diagnostics import Diagnostic
 from generator.notes import Deck, Note, Program, Verdict
+from generator.store import default_folder
 from generator.verify import findings, interpreters, pool, promises, spawn
-from generator.verify.cache import Cache, default_folder, key
+from generator.verify.cache import key, passes
 from generator.verify.interpreters import Interpreter, InterpreterError
 from generator.verify.judge import judge
 from generator.verify.launch import Launcher, MachineError, launcher
@@ -207,8 +208,7 @@ def _seeds(job: Job, asked: int | None) -> tuple[int, ...]:
 def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: Progress | None) -> list[Launcher]:
     """Take from the cache what is there, run the rest; the launchers that were used."""
     folder = (options.cache_folder or default_folder()) if options.cache else None
-    cache = Cache(folder)
-    try:
+    with passes(folder) as cache:
         launchers = {
             way: launcher(*way, require_sandbox=options.require_sandbox)
             for way in dict.fromkeys((task.interpreter, task.seed) for task in tasks)
@@ -227,13 +227,10 @@ def _run(tasks: Sequence[Task], options: Options, results: _Results, progress: P
             for task, problems in _run_on(waiting, launched, options.jobs or _cores(), stop_at, results):
                 results.problems[task] = problems
                 if not problems and task not in results.not_run and task.job.clock == "virtual":
-                    cache.passed(keys[task])
+                    cache.put(keys[task])
                 done += 1
                 if progress is not None:
                     progress(done, total)
-        cache.save()
-    finally:
-        cache.close()
     return list(launchers.values())
 
 

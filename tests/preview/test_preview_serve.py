@@ -157,10 +157,19 @@ def test_a_change_is_read_and_told(tmp_path: Path) -> None:
     """First that it is read, then the version that is ready; the page served is the new one."""
     topic = tmp_path / "topic.md"
     topic.write_text("one")
-    with followed(tmp_path, lambda: page_of(topic.read_text())) as (address, events):
+    told = threading.Event()
+
+    def build() -> Page:
+        text = topic.read_text()
+        if text == "two":
+            assert told.wait(PATIENCE)  # or the reader might be told only of the end
+        return page_of(text)
+
+    with followed(tmp_path, build) as (address, events):
         assert events.next()["state"] == "ready"
         topic.write_text("two")
         assert events.next()["state"] == "busy"
+        told.set()
         news = events.until("ready")
         data = json.loads(ask(address, "/data")[2])
         assert (data["title"], data["version"]) == ("two", news["version"])
@@ -180,7 +189,7 @@ def test_several_writes_are_one_change(tmp_path: Path) -> None:
             (tmp_path / f"{number}.md").write_text("x")
         while built[-1] != 20:
             events.until("ready")
-    assert len(built) <= 3
+    assert len(built) <= 5  # not one for each: a busy machine may pause in between
 
 
 def test_a_change_before_the_watch_begins_is_not_lost(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_damaged_cache_is_made_anew(deck: Maker, tmp_path: Path) -> None:
     made = deck(("good", python("print(1)")))
     folder = tmp_path / "cache"
     folder.mkdir()
-    (folder / "verdicts-1.sqlite").write_bytes(b"rubbish" * 1000)
+    (folder / "verdicts-2.sqlite").write_bytes(b"rubbish" * 1000)
     options = Options(cache_folder=folder)
     assert [verify_deck(made, options)[0].cached for _ in range(2)] == [0, 1]
 
@@ -103,18 +103,16 @@ def test_a_cache_that_cannot_be_written_is_no_error(deck: Maker, tmp_path: Path)
 def test_old_entries_are_dropped(tmp_path: Path) -> None:
     """An entry that nobody has asked for in two months goes with the next save."""
     keys = [cache.key("a"), cache.key("b")]
-    kept = cache.Cache(tmp_path)
-    for key in keys:
-        kept.passed(key)
-    kept.save()
-    kept.close()
-    with sqlite3.connect(tmp_path / "verdicts-1.sqlite") as base:
-        base.execute("UPDATE passed SET used = 1 WHERE key = ?", (keys[0],))
+    with cache.passes(tmp_path) as store:
+        for key in keys:
+            store.put(key)
+    with sqlite3.connect(tmp_path / "verdicts-2.sqlite") as base:
+        base.execute("UPDATE kept SET used = 1 WHERE key = ?", (keys[0],))
     base.close()
-    again = cache.Cache(tmp_path)
-    again.save()
-    assert again.known(keys) == {keys[1]}
-    again.close()
+    with cache.passes(tmp_path):
+        pass
+    with cache.passes(tmp_path) as store:
+        assert store.known(keys) == {keys[1]: b""}
 
 
 def test_a_note_out_of_range_is_told_and_not_run(deck: Maker) -> None:
