@@ -48,6 +48,8 @@ class DeckConfig:
     name: str
     namespace: str
     description: str = ""
+    description_span: Span | None = None
+    """Where the description stands in deck.yaml; None where there is none."""
     tags: tuple[str, ...] = ()
     python: SpecifierSet = field(default_factory=SpecifierSet)
     prelude: Snippet | None = None

@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from generator import export, lint, package, parse, preview, read, render, verify
+from generator import lint, parse, read, render, verify
 from generator.diagnostics import Diagnostic, Rule, Severity, Source, ordered
 from generator.notes import Deck, Note, Package, Policy, RenderedDeck, Verdict
 from generator.store import default_folder
 from generator.verify.findings import NOT_RUN
+
+if TYPE_CHECKING:
+    from generator.preview import Page
 
 BROKEN_PREVIOUS = Rule("D200", "the package of the last build cannot be read", Severity.WARNING)
 
@@ -95,6 +99,8 @@ def build_deck(checked: Checked, previous: bytes | None, target: str, now: int) 
     `previous` is what the last build wrote, from which unchanged notes keep their time of change; `target` is its
     path, for diagnostics. `now` is in Unix seconds.
     """
+    from generator import export  # loads genanki, which no check needs
+
     if checked.failed or checked.rendered is None:
         return b"", []
     before, diagnostics = _read_previous(previous, target)
@@ -140,8 +146,10 @@ def _edited(source: Source, rewrites: frozenset[verify.Rewrite], root: Path) -> 
     return Edit(root / source.path, ("\ufeff" + text if source.bom else text).encode("utf-8"), len(own))
 
 
-def preview_deck(checked: Checked, title: str, options: Options) -> preview.Page:
+def preview_deck(checked: Checked, title: str, options: Options) -> Page:
     """The page that shows a checked deck, or of `options.files` the notes. `title` is for a deck that has no name."""
+    from generator import preview
+
     deck, rendered, chosen = checked.deck, checked.rendered, options.files
     if rendered is not None and chosen is not None:
         rendered = replace(rendered, notes=tuple(item for item in rendered.notes if item.note.span.file in chosen))
@@ -195,6 +203,8 @@ def _reported(diagnostics: Iterable[Diagnostic], options: Options) -> tuple[Diag
 
 def _read_previous(previous: bytes | None, target: str) -> tuple[Package | None, list[Diagnostic]]:
     """The package of the last build. One that cannot be read counts as none, and is warned of."""
+    from generator import package
+
     if previous is None:
         return None, []
     try:

@@ -63,6 +63,7 @@ def parse_config(source: Source) -> tuple[DeckConfig | None, list[Diagnostic]]:
         name=name or "",
         namespace=namespace or "",
         description=(description or "").strip(),
+        description_span=fields["description"].span if description else None,
         tags=fields.tags(),
         python=python[0] if python else SpecifierSet(),
         prelude=_prelude(fields),

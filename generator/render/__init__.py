@@ -6,18 +6,14 @@ Markdown means what GitHub means, and nothing that an author wrote or a program 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import PurePosixPath
 
-from generator.diagnostics import Diagnostic, ordered
+from generator.diagnostics import Diagnostic, Source, ordered
 from generator.notes import Deck, MediaFile, Note, NoteTemplate, RenderedDeck, RenderedNote, TopicFile, Verdict
 from generator.render.content import content_hash
-from generator.render.description import deck_description, deck_file
-from generator.render.fields import NoteRenderer
-from generator.render.markdown import read_references
-from generator.render.media import Media
 from generator.render.memory import Memory, Shown, rendered_notes
 from generator.render.problems import RULES, UNUSED_MEDIA, Problems
 from generator.store import Store
@@ -37,17 +33,15 @@ def render_deck(
     memory = Memory(deck, store or Store(None, 0))
     wanted = [(file, note, verdicts.get(note.id, Verdict.NO_CODE)) for file in deck.files for note in file.notes]
     keys = [memory.key(*item) for item in wanted]
-    known = memory.recall(keys)
-    references = functools.cache(read_references)
+    known = memory.recall([memory.key_of_description, *keys])
     found: list[Diagnostic] = []
     notes: list[RenderedNote] = []
     used: set[str] = set()
     for key, (file, note, verdict) in zip(keys, wanted, strict=True):
         shown, problems = known.get(key), Problems(note.id)
         if shown is None:
-            shown, problems = render_note(deck, file, note, verdict, references(file.link_definitions))
-            if not problems.found:
-                memory.keep(key, shown)
+            shown, problems = _render_note(deck, file, note, verdict)
+            memory.keep(key, shown, problems)
         found += problems.found
         used |= set(shown.media)
         if problems.has_errors:
@@ -55,14 +49,15 @@ def render_deck(
         media = tuple(sorted((deck.media[name] for name in shown.media), key=lambda item: item.packed))
         name, tags = file.deck_name(deck.config.name), note_tags(deck, note, version)
         notes.append(RenderedNote(note, name, shown.fields, tags, media, shown.content, verdict))
-    problems = Problems(None)
-    media_of_deck = Media(deck.media)
-    description = deck_description(deck, media_of_deck, problems)
+    about, problems = known.get(memory.key_of_description), Problems(None)
+    if about is None:
+        about, problems = _render_description(deck)
+        memory.keep(memory.key_of_description, about, problems)
     _report_unused(deck, used, problems)
     product = RenderedDeck(
         deck.config.name,
         deck.config.namespace,
-        description,
+        dict(about.fields)["Description"],
         tuple(notes),
         basic=(_template("Forward", "forward"), _template("Reverse", "reverse")),
         cloze=(_template("Cloze", "cloze"),),
@@ -71,15 +66,25 @@ def render_deck(
     return product, ordered([*found, *problems.found])
 
 
-def render_note(
-    deck: Deck, file: TopicFile, note: Note, verdict: Verdict, references: Mapping[str, Mapping[str, str]]
-) -> tuple[Shown, Problems]:
-    """What the note becomes, and what is wrong with its text. `references` are the file's link definitions."""
-    renderer = NoteRenderer(deck, file, note, references)
+# The engines (Markdown, Pygments, nh3) are loaded where something has to be rendered: an unchanged deck needs none.
+
+
+def _render_note(deck: Deck, file: TopicFile, note: Note, verdict: Verdict) -> tuple[Shown, Problems]:
+    """What the note becomes, and what is wrong with its text."""
+    from generator.render.fields import NoteRenderer
+
+    renderer = NoteRenderer(deck, file, note)
     fields = renderer.fields(verdict)
     used = renderer.media.used
     content = content_hash(deck, note, renderer.used_links, used.values())
     return Shown(fields, tuple(used), content), renderer.problems
+
+
+def _render_description(deck: Deck) -> tuple[Shown, Problems]:
+    from generator.render.description import deck_description
+
+    html, problems = deck_description(deck)
+    return Shown((("Description", html),), (), ""), problems
 
 
 def note_tags(deck: Deck, note: Note, version: str) -> tuple[str, ...]:
@@ -102,7 +107,14 @@ def _report_unused(deck: Deck, used: set[str], problems: Problems) -> None:
     for name in sorted(set(deck.media) - used):
         file: MediaFile = deck.media[name]
         hint = "Show it in a note or delete it; it is not packed."
-        problems.add(UNUSED_MEDIA, deck_file(deck, f"media/{file.name}").span(0), f"no note shows `{file.name}`", hint)
+        problems.add(UNUSED_MEDIA, _deck_file(deck, f"media/{file.name}").span(0), f"no note shows `{file.name}`", hint)
+
+
+def _deck_file(deck: Deck, name: str) -> Source:
+    """A file in the deck's folder, for diagnostics about it as a whole: without its text."""
+    topics = [PurePosixPath(file.source.path).parent for file in deck.files]
+    folder = topics[0] if topics else PurePosixPath(deck.folder.name)
+    return Source(str(folder / name), "")
 
 
 def _template(name: str, stem: str) -> NoteTemplate:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ from packaging.version import Version
 from generator.diagnostics import Span
 from generator.notes import Deck, Kind, Note, Part, Policy, TopicFile, Verdict
 from generator.render.inert import finish, inert_text, is_blank
-from generator.render.markdown import Job, to_html
+from generator.render.markdown import Job, read_references, to_html
 from generator.render.marks import Marks, Piece
 from generator.render.media import Media
 from generator.render.places import Origin
@@ -32,6 +33,10 @@ CLOZE_FIELDS = ("Id", "Text", "Back", "Extra", "Notice", "Source", "Badge", "Kin
 _UNPROVED = (Verdict.FAILED, Verdict.NOT_RUN, Verdict.OUT_OF_RANGE)
 
 
+_references = lru_cache(maxsize=64)(read_references)
+"""A file's link definitions, read once for all its notes."""
+
+
 @dataclass(slots=True)
 class NoteRenderer:
     """Renders one note. Afterwards `problems`, `media.used` and `used_links` say what came up on the way."""
@@ -39,7 +44,7 @@ class NoteRenderer:
     deck: Deck
     file: TopicFile
     note: Note
-    references: Mapping[str, Mapping[str, str]]
+    references: Mapping[str, Mapping[str, str]] = field(init=False)
     problems: Problems = field(init=False)
     media: Media = field(init=False)
     labels: set[str] = field(default_factory=set)
@@ -47,6 +52,7 @@ class NoteRenderer:
     def __post_init__(self) -> None:
         self.problems = Problems(self.note.id)
         self.media = Media(self.deck.media)
+        self.references = _references(self.file.link_definitions)
 
     @property
     def used_links(self) -> dict[str, Mapping[str, str]]:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from generator.notes import Deck, Note, TopicFile, Verdict
+from generator.render.problems import Problems
 from generator.store import Store, digest_of_code
 
 _NAME = "cards-1.sqlite"
@@ -28,8 +29,10 @@ def rendered_notes(folder: Path | None) -> Store:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What rendering makes of a note: (name, HTML) of its fields, names of the files in `media/` that they use, and
-    the hash of what it rests on."""
+    """What rendering makes of a note, or of a deck's description, which has one field and no hash.
+
+    (name, HTML) of the fields, names of the files in `media/` that they use, and the hash of what the note rests on.
+    """
 
     fields: tuple[tuple[str, str], ...]
     media: tuple[str, ...]
@@ -37,7 +40,7 @@ class Shown:
 
 
 class Memory:
-    """What became of the notes of one deck in earlier runs. Only notes without any problem are remembered."""
+    """What became of one deck's notes, and of its description, in earlier runs."""
 
     def __init__(self, deck: Deck, store: Store) -> None:
         config = deck.config
@@ -45,6 +48,7 @@ class Memory:
         settings = (config.name, config.namespace, config.repository, config.verify.value, sorted(config.tags))
         self._store = store
         self._deck = _hash(_tools(), *settings, media)
+        self.key_of_description = hashlib.sha256(_text(self._deck, config.description)).digest()
 
     def key(self, file: TopicFile, note: Note, verdict: Verdict) -> bytes:
         """A hash of all that the fields of `note` rest on."""
@@ -58,7 +62,10 @@ class Memory:
         found = {key: _read(value) for key, value in self._store.known(keys).items()}
         return {key: shown for key, shown in found.items() if shown is not None}
 
-    def keep(self, key: bytes, shown: Shown) -> None:
+    def keep(self, key: bytes, shown: Shown, problems: Problems) -> None:
+        """Remember what came of it, unless something is wrong: that is to be told each time."""
+        if problems.found:
+            return
         self._store.put(key, zlib.compress(_text(shown.fields, shown.media, shown.content), 1))
 
 

@@ -30,11 +30,12 @@ NOTHING_SHOWN = Rule("N220", "a side of a card that shows nothing")
 EMPTY_TASK = Rule("N221", "a task box without plain words behind it")
 ODD_QUOTE = Rule("N222", "a quote mark that is indented too far")
 BAD_TIMELINE = Rule("N223", "a timeline that cannot be drawn")
+DESCRIPTION_MEDIA = Rule("N230", "a picture or sound in a deck's description")
 
 RULES = (
     *(UNKNOWN_TAG, UNKNOWN_ATTRIBUTE, BROKEN_HTML, BAD_LINK, REMOTE_IMAGE, MISSING_IMAGE, NO_ALT, OUTSIDE_MEDIA),
     *(UNUSED_MEDIA, MISSING_SOUND, MATH_COMMAND, MATH_BRACES, FOOTNOTE, ALERT, EMOJI, CROSSING_CLOZE, LOST_CLOZE),
-    *(TOO_DEEP, TOO_LARGE, UNKNOWN_LANGUAGE, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE),
+    *(TOO_DEEP, TOO_LARGE, UNKNOWN_LANGUAGE, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE, DESCRIPTION_MEDIA),
 )
 
 

@@ -162,9 +162,12 @@ def test_fault_in_a_metadata_value_is_found_at_the_value() -> None:
 
 
 def test_fault_in_the_description_is_found_in_deck_yaml() -> None:
-    """The description goes the same way as notes."""
-    _, found = rendered("## Q?\n<!-- id: a -->\n\nA.\n", config='description: "a <T>"\n')
-    assert [(item.code, item.span.file) for item in found] == [("N200", "deck/deck.yaml")]
+    """The description goes the same way as notes; it can show no picture, which no note would bring along."""
+    note, place = "## Q?\n<!-- id: a -->\n\nA.\n", ("deck/deck.yaml", 4)
+    _, found = rendered(note, config='description: "a <T>"\n')
+    assert [(item.code, item.span.file, item.span.line) for item in found] == [("N200", *place)]
+    _, found = rendered(note, config='description: "![a loop](media/loop.png)"\n')
+    assert [(item.code, item.span.file, item.span.line) for item in found] == [("N230", *place)]
 
 
 HUGE = {

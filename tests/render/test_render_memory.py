@@ -67,6 +67,7 @@ CHANGES = {
     "the deck's policy": ("config", "verify: mark", "verify: off"),
     "the deck's repository": ("config", "example.com", "example.org"),
     "the deck's tags": ("config", "verify: mark", "verify: mark\ntags: [python]"),
+    "the deck's description": ("config", "verify: mark", "verify: mark\ndescription: More about it"),
     "the prelude": ("config", "verify: mark", "verify: mark\nprelude: import time"),
 }
 
@@ -87,14 +88,13 @@ def rendered(deck: Deck, folder: Path | None, verdict: Verdict = Verdict.VERIFIE
 
 def test_there_is_a_change_for_every_sort_of_input() -> None:
     """The changes below change what is rendered, or what it rests on: else they would prove nothing."""
-    plain = rendered(changed("nothing"), None)
-    same = [
-        what
-        for what in CHANGES
-        if [(note.fields, note.content) for note in rendered(changed(what), None).notes]
-        == [(note.fields, note.content) for note in plain.notes]
-    ]
-    assert same == ["nothing", "the deck's policy"]  # which shows where a note was not run
+
+    def product(what: str) -> tuple[object, ...]:
+        deck = rendered(changed(what), None)
+        return deck.description, *((note.fields, note.content) for note in deck.notes)
+
+    same = [what for what in CHANGES if product(what) == product("nothing")]
+    assert same == ["nothing", "the deck's policy"]  # which shows only where a note was not run
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -128,7 +128,9 @@ def test_a_note_without_change_is_not_rendered_again(tmp_path: Path) -> None:
     first, other = rendered(deck, tmp_path).notes, changed("the question")
     rendered(other, tmp_path)
     with sqlite3.connect(tmp_path / "cards-1.sqlite") as base:
-        assert base.execute("SELECT count(*) FROM kept").fetchone() == (3,)  # two notes, and one of them changed
+        assert base.execute("SELECT count(*) FROM kept").fetchone() == (
+            4,
+        )  # the description, two notes, and one of them changed
         (changed_value,) = base.execute("SELECT value FROM kept WHERE key = ?", (_key(other),)).fetchone()
         base.execute("UPDATE kept SET value = ? WHERE key = ?", (changed_value, _key(deck)))
     base.close()
