@@ -3,6 +3,7 @@
 from generator.verify.findings import UNSTABLE
 from generator.verify.launch import MachineError
 from generator.verify.rewrite import Rewrite, applied
-from generator.verify.stage import Options, Verification, verify_deck
+from generator.verify.stage import Options, verify_deck
+from generator.verify.verdicts import Verification
 
 __all__ = ["UNSTABLE", "MachineError", "Options", "Rewrite", "Verification", "applied", "verify_deck"]
