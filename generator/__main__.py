@@ -16,6 +16,9 @@ def main():  # type: ignore[no-untyped-def]  # Python 2 reads no annotations
         missing = error.name
         if not missing or missing.split(".")[0] == "generator":
             raise
+    except KeyboardInterrupt:
+        sys.stderr.write("make-deck: interrupted\n")
+        raise SystemExit(130)  # noqa: B904  # Python 2 reads no `from None`
     else:
         raise SystemExit(run())
     sys.stderr.write(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import stat
 import unicodedata
 from pathlib import Path
@@ -86,8 +87,9 @@ def read_deck(folder: Path, root: Path) -> tuple[DeckFolder, list[Diagnostic]]:
         return DeckFolder(folder, reader.shown, None, ()), reader.found
     config = reader.read(CONFIG, CONFIG_LIMIT) if CONFIG in names else None
     if CONFIG not in names:
-        reader.report(NO_CONFIG, CONFIG, "this deck has no deck.yaml", "Run `make-deck init` to write one.")
-    topics = [name for name in names if _is_topic(name)]
+        command = shlex.join(["make-deck", "init", reader.shown or "."])
+        reader.report(NO_CONFIG, CONFIG, "this deck has no deck.yaml", f"Run `{command}` to write one.")
+    topics = [name for name in names if is_topic(name)]
     if not topics:
         reader.report(
             NO_FILES, "", "this deck has no notes", "Add a file like `01-first-steps.md`: one file, one sub-deck."
@@ -101,7 +103,8 @@ def read_deck(folder: Path, root: Path) -> tuple[DeckFolder, list[Diagnostic]]:
     return DeckFolder(folder, reader.shown, config, tuple(files), media), reader.found
 
 
-def _is_topic(name: str) -> bool:
+def is_topic(name: str) -> bool:
+    """Whether a file of this name in a deck's folder holds notes."""
     if not name.endswith(".md") or name.startswith(".") or name.casefold() == "readme.md":
         return False
     return name == RETIRED or not name.startswith("_")

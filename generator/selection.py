@@ -66,7 +66,9 @@ def _decks(path: Path) -> list[Path]:
         return decks
     folder = path if path.is_dir() else path.parent
     if not (folder / read.CONFIG).is_file():
-        raise SelectionError(f"{path} belongs to no deck: {folder} has no {read.CONFIG}")
+        raise SelectionError(
+            f"{path} belongs to no deck: {folder} has no {read.CONFIG}; name a deck's folder or an *.md file in one"
+        )
     return [folder]
 
 
@@ -82,7 +84,6 @@ def _files(path: Path, folder: Path, root: Path) -> frozenset[str] | None:
     """The topic files of `folder` that a path stands for; None for all."""
     if folder.is_relative_to(path) or path.name == read.CONFIG:
         return None
-    read_as_notes = path.suffix == ".md" and not path.name.startswith((".", "_")) and path.stem.lower() != "readme"
-    if not (read_as_notes or path.name == read.RETIRED):
+    if not read.is_topic(path.name):
         raise SelectionError(f"{path} is no topic file: those are the *.md files of a deck, but README.md and _*.md")
     return frozenset([path.relative_to(root).as_posix()])

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import platform
+import re
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from generator import __version__
 
-INTERRUPTED, OUR_FAULT = 130, 3
+INTERRUPTED, OUR_FAULT, MACHINE = 130, 3, 4
+_PLACE_AND_CODE = re.compile(r"\A(.*?:\d+:\d+:) ([A-Z]\d{3})\b")
+_CARETS = re.compile(r"\^+$", re.MULTILINE)
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 ISSUES = "https://github.com/make-deck/make-deck/issues"
 
 
@@ -30,19 +36,58 @@ def say(text: str, *, error: bool = False) -> None:
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _silence(stream)
+
+
+def painted(text: str, *, error: bool) -> str:
+    """A diagnostic's text for stdout: on a terminal with its place in bold, its code and carets in red or yellow.
+
+    As it is elsewhere, and where NO_COLOR is set (no-color.org).
+    """
+    if not _shows_colors():
+        return text
+    color, bold, plain = "\x1b[31m" if error else "\x1b[33m", "\x1b[1m", "\x1b[0m"
+    text = _PLACE_AND_CODE.sub(lambda found: f"{bold}{found[1]}{plain} {color}{found[2]}{plain}", text)
+    return _CARETS.sub(lambda found: f"{color}{found[0]}{plain}", text)
+
+
+def _shows_colors() -> bool:
+    has_old_console = sys.platform == "win32" and "WT_SESSION" not in os.environ  # it prints the sequences as text
+    is_terminal = sys.stdout and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return bool(is_terminal and not has_old_console and not os.environ.get("NO_COLOR"))
+
+
+def _silence(stream: TextIO) -> None:
+    """Send the rest nowhere, also what is still in the buffer: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def guard(work: Callable[[], int]) -> int:
-    """The exit status of `work`; 130 where it is interrupted, 3 with a report where it raises anything else."""
+    """The exit status of `work`; 130 where it is interrupted, 4 where the disk is full (FULL), 3 with a report where it
+    raises anything else.
+    """
     try:
         return work()
     except KeyboardInterrupt:
         say("make-deck: interrupted", error=True)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _full(error)
         say(_fault(error), error=True)
         return OUR_FAULT
+
+
+def _full(error: OSError) -> int:
+    """Tell that something cannot be written, where that can be; it may be the output itself."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            if stream is sys.stderr:
+                print(f"make-deck: cannot write {error.filename or 'the output'}: {error.strerror}", file=stream)
+            stream.flush()
+        except OSError:
+            _silence(stream)
+    return MACHINE
 
 
 def _fault(error: Exception) -> str:
@@ -70,7 +115,7 @@ def progress(title: str, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     """
     if quiet:
         yield None
-    elif sys.stderr.isatty():
+    elif sys.stderr and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":  # closed by `2>&-`: None
         with _bar(title) as advance:
             yield advance
     else:

@@ -88,3 +88,14 @@ def environment(cwd: Path, **variables: str) -> dict[str, str]:
     ours = ("SOURCE_DATE_EPOCH", "MAKE_DECK_SANDBOX", "MAKE_DECK_TRACEBACK", "NO_COLOR")
     variables = {"XDG_CACHE_HOME": str(cwd / ".cache"), **variables}
     return {**{name: value for name, value in os.environ.items() if name not in ours}, **variables}
+
+
+def run_python(program: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program in `cwd` with further environment variables."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=cwd,
+        env=environment(cwd, **variables),
+        capture_output=True,
+        encoding="utf-8",
+    )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from projects import GOOD, WRONG, environment, make_deck, write_project
-
-from generator.scaffold import deck_name, folder_name
+from projects import GOOD, WRONG, make_deck, run_python, write_project
 
 HEAVY = ("genanki", "markdown", "pygments", "markdown_it", "nh3", "rich", "yaml", "anki")
 
@@ -28,17 +23,9 @@ def places(text: str) -> list[str]:
     return re.findall(r"^source_notes/deck/(\S+:\d+:\d+): [NDVL]\d{3} ", text, re.MULTILINE)
 
 
-def python(program: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=cwd,
-        env=environment(cwd, **variables),
-        capture_output=True,
-        encoding="utf-8",
-    )
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["check", "--help"], ["init"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["build", "-h"], ["check", "--help"], ["init"], ["--version"]]
+)
 def test_starting_is_light(tmp_path: Path, arguments: list[str]) -> None:
     """Help, the version and `init` import nothing of what only a build needs."""
     program = (
@@ -46,7 +33,7 @@ def test_starting_is_light(tmp_path: Path, arguments: list[str]) -> None:
         f"status = run({arguments!r})\n"
         f"print(status, sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
-    run = python(program, tmp_path)
+    run = run_python(program, tmp_path)
     assert run.stdout.splitlines()[-1] == "0 []", run.stdout + run.stderr
 
 
@@ -102,6 +89,15 @@ def test_a_bad_epoch_is_wrong_usage(tmp_path: Path, epoch: str) -> None:
     assert not (tmp_path / "output").exists()
 
 
+@pytest.mark.parametrize("command", ["build", "check", "preview"])
+def test_a_misspelt_demand_for_the_sandbox_is_told(tmp_path: Path, command: str) -> None:
+    """What was meant to demand a sandbox never runs without one because of a slip: exit 2 names the values."""
+    write_project(tmp_path)
+    run = make_deck(tmp_path, command, MAKE_DECK_SANDBOX="required")
+    assert (run.status, run.out) == (2, "")
+    assert "MAKE_DECK_SANDBOX is 'required'; it takes require, partial or none" in run.err
+
+
 def test_allow_unverified_says_what_it_left_out(tmp_path: Path) -> None:
     """The deck is written without the note, which is named, and the exit status is 0."""
     write_project(tmp_path, first=GOOD + "\n" + WRONG)
@@ -137,6 +133,31 @@ def test_what_cannot_be_written_is_the_machines_fault(tmp_path: Path, target: st
     assert "Traceback" not in run.err
 
 
+def test_the_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    """Where output/ should be there is a file: that is what the message says."""
+    write_project(tmp_path)
+    (tmp_path / "output").write_text("mine")
+    for command in ("build", "preview"):
+        run = make_deck(tmp_path, command)
+        assert (run.status, ": output is no folder; --output names another place\n" in run.err) == (4, True), run.err
+    assert (tmp_path / "output").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["build", "preview"])
+def test_output_takes_the_place_of_its_own_kind_alone(tmp_path: Path, command: str) -> None:
+    """A note, a deck.yaml or any other file that `-o` names by a slip stays; an older deck or page is replaced."""
+    folder = write_project(tmp_path)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for path in before:
+        run = make_deck(tmp_path, command, "-o", path)
+        assert run.status == 2
+        assert f"--output would replace source_notes/deck/{path.name}, which is no ." in run.err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    for _ in range(2):
+        assert make_deck(tmp_path, command, "-o", "without-a-suffix").status == 0
+    assert make_deck(tmp_path, command, "-o", "folder/without-a-suffix").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -148,6 +169,9 @@ def test_what_cannot_be_written_is_the_machines_fault(tmp_path: Path, target: st
         (["check", "source_notes/deck/media"], "belongs to no deck"),
         (["--no-such-option"], "--no-such-option"),
         (["check", "--format", "xml"], "xml"),
+        (["check", "--python", ""], "--python is empty"),
+        (["preview", "--port", "8000"], "--port is for --serve"),
+        (["preview", "--serve", "-o", "x.html"], "--serve writes no file"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], told: str) -> None:
@@ -244,120 +268,6 @@ def test_warnings_and_strict(tmp_path: Path) -> None:
     """A draft without an id is a warning and exit 0; with --strict it is an error and exit 1."""
     write_project(tmp_path, first="---\ndeck: First\n---\n\n## A draft?\n\nAnswer.\n")
     assert (make_deck(tmp_path, "check").status, make_deck(tmp_path, "check", "--strict").status) == (0, 1)
-
-
-def test_output_is_utf8_in_any_locale(tmp_path: Path) -> None:
-    """Also where the locale says ASCII and Python would follow it."""
-    write_project(tmp_path, first="---\ndeck: Ü\n---\n\n## Größe?\n<!-- id: größe -->\n\nAntwort — 答え.\n")
-    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    run = make_deck(tmp_path, "check", **ascii_only)
-    assert run.status == 1
-    assert "größe" in run.out
-
-
-def test_a_reader_who_leaves_is_no_fault(tmp_path: Path) -> None:
-    """With stdout closed at the other end, the work is done and the status is the work's."""
-    write_project(tmp_path)
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "generator"]
-    run = subprocess.run(
-        command, cwd=tmp_path, env=environment(tmp_path), stdout=writer, stderr=subprocess.PIPE, text=True
-    )
-    os.close(writer)
-    assert run.returncode == 0
-    assert "Error" not in run.stderr
-    assert (tmp_path / "output" / "deck.apkg").exists()
-
-
-def test_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C while snippets run: exit 130 without a traceback, and nothing is written."""
-    quick = '## Quick?\n<!-- id: quick -->\n\nYes.\n\n```python\nprint("quick")  #> quick\n```\n\n'
-    endless = "## Endless?\n<!-- id: endless -->\n\nYes.\n\n```python script\nwhile True:\n    pass\n```\n"
-    write_project(tmp_path, first="---\ndeck: X\n---\n\n" + quick + endless)
-    command = [sys.executable, "-m", "generator"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    said = [process.stderr.readline() for _ in range(2)]
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate()[1]
-    assert said[1].endswith("1 of 2 runs\n")
-    assert (process.returncode, rest.lstrip()) == (130, "make-deck: interrupted\n")
-    assert not (tmp_path / "output").exists()
-
-
-def test_a_fault_of_ours_is_told_as_ours(tmp_path: Path) -> None:
-    """Exit 3, no traceback on the terminal, and a file to send that has it; MAKE_DECK_TRACEBACK=1 shows it."""
-    program = (
-        "from generator import cli, selection\n"
-        "def fail(*arguments): raise RuntimeError('something impossible')\n"
-        "selection.select = fail\n"
-        "raise SystemExit(cli.run(['check']))"
-    )
-    run = python(program, tmp_path, TMPDIR=str(tmp_path))
-    assert (run.returncode, run.stdout) == (3, "")
-    assert "a fault of make-deck, not of your notes: RuntimeError: something impossible" in run.stderr
-    assert "Traceback" not in run.stderr
-    (report,) = tmp_path.glob("make-deck-*.txt")
-    assert str(report) in run.stderr
-    assert "Traceback" in report.read_text()
-    assert "Traceback" in python(program, tmp_path, TMPDIR=str(tmp_path), MAKE_DECK_TRACEBACK="1").stderr
-
-
-@pytest.mark.parametrize(
-    "name", ["deck", "My Deck", "日本語", "Ünï", "a::b", 'q"uote', "C++", "con", "---", "x" * 120, "trailing.", "🂡"]
-)
-def test_init_makes_a_deck_that_builds(tmp_path: Path, name: str) -> None:
-    """In an empty folder of any name, without a question; every snippet of the first notes is verified."""
-    place = tmp_path / name
-    place.mkdir()
-    started = make_deck(place, "init")
-    assert started.status == 0, started.err
-    assert len(started.out.splitlines()) == 2
-    run = make_deck(place)
-    assert run.status == 0, run.out + run.err
-    assert "2 notes, 2 cards; 2 of 2 snippets verified" in run.out
-    assert len(list((place / "output").glob("*.apkg"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("folder", "name", "slug"),
-    [
-        ("asyncio", "asyncio", "asyncio"),
-        ("My  Deck", "My Deck", "my-deck"),
-        ("a::b", "a:b", "a-b"),
-        ('q"uote', "q uote", "q-uote"),
-        ("con", "con", "con-deck"),
-        ("---", "---", "deck"),
-        ("", "My deck", "my-deck"),
-        ("U\u0308", "Ü", "ü"),
-        ("x\u202e\udcffy", "x y", "x-y"),
-    ],
-)
-def test_names_for_a_new_deck(folder: str, name: str, slug: str) -> None:
-    """A folder's name becomes a name that Anki keeps as it is, and a folder name that every system takes."""
-    assert (deck_name(folder), folder_name(deck_name(folder))) == (name, slug)
-
-
-def test_init_makes_a_folder_and_no_two_decks_are_alike(tmp_path: Path) -> None:
-    """`init FOLDER` makes the folder; the namespaces of two decks differ, so that Anki mixes nothing up."""
-    namespaces = set()
-    for name in ("a", "b"):
-        assert make_deck(tmp_path, "init", name).status == 0
-        namespaces.add(
-            re.findall("^namespace: .*", (tmp_path / name / "source_notes" / name / "deck.yaml").read_text(), re.M)[0]
-        )
-    assert len(namespaces) == 2
-
-
-def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    """Where a deck is, exit 2 and every byte stays."""
-    folder = write_project(tmp_path)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    run = make_deck(tmp_path, "init")
-    assert (run.status, "there is a deck already" in run.err) == (2, True)
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-    assert list((tmp_path / "source_notes").iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("link", ["output", "output/deck.apkg"])

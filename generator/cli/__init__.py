@@ -22,6 +22,7 @@ from generator.cli.start import doctor, init
 from generator.terminal import guard, say, use_utf8
 
 DEFAULT = "build"
+HELP = ("-h", "--help")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         first = args[0] if args else ""
-        if first not in self.commands and first not in ("--help", "--version"):
+        if first not in self.commands and first not in (*HELP, "--version"):
             close = difflib.get_close_matches(first, self.commands, n=1)
             if first and not first.startswith("-") and not os.path.exists(first):
                 hint = f"; did you mean `{close[0]}`?" if close else "; `make-deck --help` lists the commands"
@@ -57,7 +58,9 @@ class DefaultGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=DefaultGroup, epilog="`make-deck` alone is `make-deck build`.")
+@click.group(
+    cls=DefaultGroup, epilog="`make-deck` alone is `make-deck build`.", context_settings={"help_option_names": HELP}
+)
 @click.version_option(__version__, message="make-deck %(version)s")
 def main() -> None:
     """Turn notes in Markdown into an Anki deck whose every Python snippet was run."""

@@ -10,6 +10,8 @@ function move(step) {
 }
 
 function nextFault() {
+  if (!data.notes.some((note) => note.faults.length)) return;
+  if (!shown.some((entry) => entry.note.faults.length)) clearAll();
   const start = (entries[current]?.position ?? -1) + 1;
   const next = [...shown.slice(start), ...shown.slice(0, start)].find((entry) => entry.note.faults.length);
   if (next) select(next.index);
@@ -123,6 +125,10 @@ function wire() {
   at("list").addEventListener("scroll", () => {
     const list = at("list");
     if (list.scrollTop + 3 * list.clientHeight > list.scrollHeight) growList(drawn + CHUNK);
+  });
+  at("problems").addEventListener("click", () => {
+    openList(false);
+    nextFault();
   });
   at("before").addEventListener("click", () => move(-1));
   at("after").addEventListener("click", () => move(1));

@@ -75,8 +75,19 @@ function load(fresh) {
     }
   }
   fillFilters();
+  tellProblems();
   current = -1;
   filter(place(old));
+}
+
+// How much is wrong in all, for who looks at a note that is fine.
+function tellProblems() {
+  const faults = data.notes.flatMap((note) => note.faults);
+  const errors = faults.filter((fault) => fault.severity === "error").length;
+  const counts = [[errors, "error"], [faults.length - errors, "warning"]].filter(([number]) => number);
+  at("problems").hidden = !faults.length;
+  at("problems").classList.toggle("warning", !errors);
+  at("problems").textContent = counts.map(([number, noun]) => count(number, noun)).join(", ");
 }
 
 // Gives the first `size` matches a row: two thousand at once would make every key stroke wait.

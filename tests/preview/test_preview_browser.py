@@ -81,6 +81,26 @@ def test_page_asks_for_nothing(chromium: Browser, address: str) -> None:
     page.context.close()
 
 
+def test_what_is_wrong_is_told_on_every_card(page: Page, address: str, tmp_path: Path) -> None:
+    """A button counts errors and warnings and goes to the next note that has any, whatever was searched for; a deck
+    without faults has none.
+    """
+    page.goto(address)
+    problems = page.get_by_role("button", name="2 errors")
+    page.locator("#query").fill("awaitable")
+    problems.click()
+    page.get_by_role("region", name="Problems of this note").wait_for()
+    assert page.locator("#name").inner_text() == "no-answer"
+    problems.click()
+    assert page.locator("#name").inner_text() == "two-languages"
+    page.goto(write(tmp_path, make_page(kinds=KINDS)))
+    assert page.locator("#problems").is_hidden()
+    page.locator("#query").fill("awaitable")
+    page.locator("#list").focus()
+    page.keyboard.press("f")
+    assert page.locator("#query").input_value() == "awaitable"
+
+
 def test_card_turns_and_shows_what_anki_shows(page: Page, address: str) -> None:
     """First the question alone, then the answer, in the frame whose body Anki's classes are on."""
     page.goto(address)
@@ -286,7 +306,7 @@ def test_tab_reaches_every_control_and_shows_where_it_is(page: Page, address: st
         reached.append(state)
     names = [name for name, *_ in reached]
     assert [name for name in names if name != "frame"] == [
-        "skip", "phone", "theme", "help", "query", "deck", "tag", "verdict", "list", "flip", "after",
+        "skip", "problems", "phone", "theme", "help", "query", "deck", "tag", "verdict", "list", "flip", "after",
     ]  # fmt: skip
     for name, style, width, ratio in reached:
         assert style not in ("none", ""), name
