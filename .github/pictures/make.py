@@ -49,7 +49,8 @@ h2 {{ margin: 0 0 10px; font-size: 17px; font-weight: 600; }}
 pre {{ margin: 0; padding: 18px 20px; border-radius: 10px; background: #1d2026; color: #dfe3ea;
   font: 13.5px/1.5 "DejaVu Sans Mono", monospace; white-space: pre-wrap; }}
 b {{ color: #9fd0ff; font-weight: 400; }} i {{ color: #ff9c9c; font-style: normal; }}
-iframe {{ width: 100%; height: 470px; border: 0; border-radius: 10px; background: #fff; }}
+section {{ display: flex; flex-direction: column; }} pre {{ flex: 1; }}
+iframe {{ flex: 1; min-height: 490px; border: 0; border-radius: 10px; background: #fff; }}
 </style>
 <section><h2>It exits 0 and prints the right text. It is refused.</h2><pre>{terminal}</pre></section>
 <section><h2>The mended card</h2><iframe srcdoc="{card}"></iframe></section>"""
