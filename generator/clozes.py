@@ -13,6 +13,7 @@ from dataclasses import dataclass
 HIGHEST = 500  # Anki counts no further
 
 OPENING = re.compile(r"\{\{c([1-9][0-9]{0,2})::")
+_COMMENT = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)|(?P<comment><!---?>|<!--.*?-->)", re.DOTALL)
 _BRACE = re.compile(r"[{}]")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _STRING_PREFIX = re.compile(r"(?:^|\W)[rbfutRBFUT]{1,2}$")
@@ -28,6 +29,13 @@ class Cloze:
     inner_end: int
     end: int
     hint: str | None = None
+
+
+def without_comments(text: str) -> str:
+    """`text` with spaces in place of its comments, so that offsets stay; what stands in backticks is no comment."""
+    if "<!--" not in text:
+        return text
+    return _COMMENT.sub(lambda found: " " * len(found[0]) if found["comment"] else found[0], text)
 
 
 def openings(text: str, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:

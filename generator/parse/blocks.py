@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from generator.blockrules import block_parser
 from generator.diagnostics import Diagnostic, Rule, Source, Span
 
 INDENTED_CODE = Rule("N040", "code is marked by indentation")
@@ -63,20 +63,21 @@ class Block:
 
 def read_blocks(source: Source, skip: int = 0) -> tuple[list[Block], str, list[Diagnostic]]:
     """Blocks of a file in order, its link definitions as Markdown, and faults. The first `skip` lines are left out."""
-    environment: dict[str, Any] = {}
+    references: dict[str, dict[str, Any]] = {}
     found: list[Diagnostic] = []
     blocks: list[Block] = []
-    parser = MarkdownIt("commonmark", {"maxNesting": NESTING}).enable("table")
+    parser = block_parser(NESTING)
     start: int | None = skip
     for _ in range(_RESTARTS):
         if start is None or start >= len(source.line_starts):
             break
         tokens: list[Token] = []
+        environment = {"references": references}
         parser.block.parse(source.text[source.line_starts[start] :], parser, environment, tokens)
         walk = _Walk(source, start, found)
         blocks += walk.blocks(tokens)
         start = walk.unread()
-    return blocks, link_definitions(environment.get("references", {})), found
+    return blocks, link_definitions(references), found
 
 
 class _Walk:
@@ -190,16 +191,6 @@ def is_closed(content: str, first: int, last: int) -> bool:
     return lines == last - first - 1
 
 
-def without_comments(text: str) -> str:
-    """`text` with spaces in place of its comments, so that offsets stay."""
-    pieces = []
-    at = 0
-    while (start := text.find("<!--", at)) != -1 and (end := text.find("-->", start + 2)) != -1:
-        pieces += [text[at:start], " " * (end + 3 - start)]
-        at = end + 3
-    return "".join([*pieces, text[at:]])
-
-
 def comment_text(block: Block, source: Source) -> Span:
     """What stands between a comment's marks; to the end of the block if it is not closed."""
     start = source.text.find("<!--", source.offset(block.first)) + len("<!--")
@@ -213,6 +204,6 @@ def link_definitions(references: dict[str, dict[str, Any]]) -> str:
     lines = []
     for label, definition in references.items():
         title = re.sub(r'([\\"])', r"\\\1", definition["title"].replace("&", "&amp;")).replace("\n", "&#10;")
-        href = definition["href"].replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E")
+        href = re.sub(r"([\\<>])", r"\\\1", definition["href"].replace("&", "&amp;"))
         lines.append(f"[{label}]: <{href}>" + (f' "{title}"' if title else ""))
     return "\n".join(lines)

@@ -108,6 +108,8 @@ class _Reader:
             return Info("text", Role.TEXT)
         if unescapeAll(self.text) != self.text:
             self.report(ESCAPED, None, "an info string may not hold `&…;` or `\\` before a mark", "Write it plainly.")
+            meant = unescapeAll(self.text).split()
+            return Info("python", Role.PROGRAM) if meant[:1] == ["python"] else Info("text", Role.TEXT)
         info = self._language(first)
         words = list(_WORD.finditer(self.text, first.end()))
         if info.language != "python":
@@ -123,11 +125,13 @@ class _Reader:
         word = first[0]
         if word == "python":
             return Info("python", Role.PROGRAM)
+        if word == "math":  # a formula on the card
+            return Info(word, Role.TEXT)
         if word in _OUR_LANGUAGES:
             return Info(word, _OUR_LANGUAGES[word])
         folded = unicodedata.normalize("NFKC", word).casefold()
         if _PYTHON_LIKE.match(folded) or folded.strip("{}.") in _PYTHON_NAMES:
-            hint = "Write `python`: only that is run. Write `text` for what is not to be run."
+            hint = 'Write `python`: only that is run. For what is not to be run, `python norun="why"` or `text`.'
             self.report(NOT_PYTHON, first, f"`{word}` is not `python`", hint)
             return Info("python", Role.PROGRAM)
         if folded in ROLES:
@@ -140,7 +144,7 @@ class _Reader:
     def _unknown(self, first: re.Match[str], folded: str) -> Info:
         near = did_you_mean(folded, ("python", *_OUR_LANGUAGES))
         if not near:
-            hint = "Write `text` if that is meant."
+            hint = f"{did_you_mean(folded, _highlighted())}Write `text` if that is meant."
             self.report(NO_HIGHLIGHTER, first, f"no highlighter knows `{first[0]}`: it is shown as text", hint)
             return Info(first[0], Role.TEXT)
         self.report(MISSPELT, first, f"`{first[0]}` is no language", f"{near}Write `text` if it is no code.")

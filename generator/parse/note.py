@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from packaging.specifiers import SpecifierSet
 
+from generator.clozes import without_comments
 from generator.diagnostics import Diagnostic, Rule, Severity, Source, Span
 from generator.notes import Kind, Note, Part, Program, Role, Side, Snippet, guid
 from generator.parse import cloze
-from generator.parse.blocks import Block, BlockKind, comment_text, without_comments
+from generator.parse.blocks import Block, BlockKind, comment_text
 from generator.parse.fences import read_fence
 from generator.parse.fields import merge_tags
 from generator.parse.ids import BAD_ID, DRAFT, NO_SLUG, Identity, is_id, slug
@@ -52,6 +53,7 @@ RULES = (
 _LEVELS = (
     "A note is `## question`; in it only `### Answer` and `### Extra` may stand, and `####` for headings in the text."
 )
+_BLANK = " \t"  # Markdown's blanks: a line of other white space is text
 _PART_NAMES = {"Answer": Side.ANSWER, "Extra": Side.EXTRA}
 
 
@@ -107,6 +109,7 @@ class _Parser:
         self.sides: dict[Side, list[Block]] = {Side.QUESTION: [], Side.ANSWER: [], Side.EXTRA: []}
         self.part_headings: dict[Side, Block] = {}
         self.has_stray_metadata = False
+        self.has_stray_heading = False
         self.meant_for_cloze = "{{" in self.heading.text and self.metadata.cloze
 
     def note(self) -> tuple[Note, Identity | None]:
@@ -159,6 +162,7 @@ class _Parser:
         for index, block in enumerate(self.blocks):
             if block.kind is BlockKind.HEADING and block.level <= 3:
                 side = self._part_heading(block)
+                self.has_stray_heading |= side is None
                 if side and self._in_order(block, side):
                     markers.append((index, side))
             elif block.kind is BlockKind.COMMENT:
@@ -223,9 +227,9 @@ class _Parser:
         opening = self.part_headings.get(side) or self.comment or self.section.heading
         later = [self.part_headings[other].first for other in _after(side) if other in self.part_headings]
         first, last = opening.last + 1, min(later, default=self.section.last + 1) - 1
-        while not self.source.line_text(first).strip():
+        while not self.source.line_text(first).strip(_BLANK):
             first += 1
-        while not self.source.line_text(last).strip():
+        while not self.source.line_text(last).strip(_BLANK):
             last -= 1
         return Part(self.source.span(self.source.offset(first), self.source.offset(last, 1 << 40)))
 
@@ -235,7 +239,7 @@ class _Parser:
                 name = "Answer" if side is Side.ANSWER else "Extra"
                 hint = "Write below it what the card shall show, or take the heading away."
                 self._report(EMPTY_PART, block, f"`### {name}` is empty", hint)
-        missing = parts[Side.ANSWER] is None and Side.ANSWER not in self.part_headings
+        missing = parts[Side.ANSWER] is None and Side.ANSWER not in self.part_headings and not self.has_stray_heading
         if missing and kind is not Kind.CLOZE and not self.meant_for_cloze and self.heading.text:
             hint = "Write the answer below the question, or hide a word of it: `{{c1::word}}`."
             self._report(NO_ANSWER, self.section.heading, "this note has no answer", hint)
@@ -269,7 +273,8 @@ class _Parser:
                     snippets.append(snippet)
                     deletions += [(deletion.number, snippet.span) for deletion in snippet.deletions]
                 elif not literal:
-                    where = None if side is Side.QUESTION else f"the {side.value}"
+                    is_body = side is Side.QUESTION or (side is Side.ANSWER and side not in self.part_headings)
+                    where = None if is_body else f"the {side.value}"
                     deletions += self._marks(*self._prose(block), where)
         return snippets, deletions
 
@@ -326,7 +331,8 @@ class _Parser:
                 hint = "Give it an id of 1 to 80 of a-z, 0-9 and `-`: `<!-- id: … -->` below the question."
                 self.found.append(NO_SLUG.at(span, what, hint))
                 return "", None
-            if not self.has_stray_metadata:  # which may hold the id
+            is_misspelt = any(key.casefold() == "id" for key in data.spans)
+            if not is_misspelt and not self.has_stray_metadata:  # which may hold the id
                 hint = f"Write `<!-- id: {made} -->` below the question."
                 message = "this note has no id: changing the question would make it a new note"
                 self.found.append(DRAFT.at(span, message, hint))

@@ -50,8 +50,9 @@ class Metadata:
 
 
 def looks_like_metadata(comment: str) -> bool:
-    """Whether a comment is metadata rather than words to the reader: it starts with `word:` or `{`."""
-    return re.match(r"\s*(?:\{(?!\{)|[A-Za-z_][\w-]*:(?!//))", comment) is not None
+    """Whether a comment is metadata rather than words to the reader: it starts with `word:`, `{` or a key and ` :`."""
+    match = re.match(r"\s*(?:\{(?!\{)|[A-Za-z_][\w-]*:(?!//)|([a-z]+)[ \t]+:)", comment)
+    return match is not None and match[1] in (None, *Metadata.KEYS)
 
 
 def read_metadata(block: Block, source: Source, found: list[Diagnostic]) -> Metadata:

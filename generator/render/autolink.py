@@ -13,7 +13,7 @@ _SCHEMES = (b"http://", b"https://", b"ftp://")
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _END = re.compile(r"[ \t\n\v\f\r<]")
 _NEVER_LAST = frozenset(b"?!.,:*_~'\"")
-_MAILBOX = re.compile(r"(?:(?<![A-Za-z0-9])(mailto:|xmpp:))?[A-Za-z0-9.+_-]+\Z")
+_MAILBOX = re.compile(r"(?:[A-Za-z0-9.+_-]*(?<![A-Za-z0-9])(mailto:|xmpp:))?[A-Za-z0-9.+_-]+\Z")
 _ALNUM = re.compile(r"[A-Za-z0-9]")
 
 

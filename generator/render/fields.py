@@ -101,11 +101,18 @@ class NoteRenderer:
         if lost and not self.problems.has_errors:
             numbers = ", ".join(f"c{number}" for number in lost)
             hint = "Put its marks around words or code that the card shows."
-            self.problems.add(LOST_CLOZE, note.heading, f"the deletion {numbers} is nowhere on the card", hint)
+            where = self._mark(lost[0])
+            self.problems.add(LOST_CLOZE, where, f"the deletion {numbers} is nowhere on the card", hint)
         prompt = f'<div class="prompt">{heading}</div>' if not is_blank(heading) else ""
         if not prompt and is_blank(body):
             self._demand("", None, "question")
         return f"{prompt}\n{body}".strip()
+
+    def _mark(self, number: int) -> Span:
+        """Where the first deletion with this number is written, as far as it can be told; else the heading."""
+        source, mark = self.note.span.source, f"{{{{c{number}::"
+        at = source.text.find(mark, self.note.span.start, self.note.span.end)
+        return self.note.heading if at == -1 else source.span(at, at + len(mark))
 
     def _part(self, part: Part | None) -> str:
         if part is None:

@@ -1,14 +1,12 @@
 """GitHub's Markdown, as tokens of markdown-it.
 
-markdown-it speaks CommonMark 0.31 with tables. GitHub's parser, cmark-gfm, is older and has extensions; `inline`,
-`blocks` and `table` hold the rules that make the difference, and this module puts them together.
+markdown-it speaks CommonMark 0.31 with tables. GitHub's parser, cmark-gfm, is older and has extensions; `blockrules`
+and `inline` hold the rules that make the difference, and this module puts them together.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_inline import ParserInline
@@ -17,9 +15,9 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
-from generator.render import blocks, inline
+from generator.blockrules import Odd, block_parser, report
+from generator.render import emphasis, inline
 from generator.render.autolink import mail_addresses
-from generator.render.table import table
 
 MAX_NESTING = 60
 """Levels of lists and quotes, and brackets in brackets. Beyond, parsers of Python run out of stack."""
@@ -30,7 +28,9 @@ _INLINE = [
 ]
 _TASK = re.compile(r"\s*(?:[-+*]|\d+.)\s+\[[ xX]\][ \t\v\f]")
 _FAR_QUOTE = re.compile(r"(?: {4}| {0,3}\t)[ \t]*>")
-_NEW_BLOCK = re.compile(r"\s*(?:\[[^\]]*\]:|[-+*>#<|`~]|\d+[.)]\s)")
+_NEW_BLOCK = re.compile(
+    r"\s*(?:\[[^\]]*\]:|[-+*](?:\s|\Z)|(?:[-*_][ \t]*){3,}(?:\n|\Z)|#{1,6}(?:\s|\Z)|`{3}|~{3}|[>|<]|\d+[.)](?:\s|\Z))"
+)
 """Text behind a task's box that GitHub reads as the beginning of a block, or may."""
 _INDENT = re.compile(r"\n[ \t]+")
 
@@ -57,12 +57,13 @@ class InlineParser(ParserInline):
 
 def github_parser() -> MarkdownIt:
     """The parser. Its `env` may bring `references`, `prepare` (see below) and `math`: false where `$` is text."""
-    md = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "store_labels": True})
+    md = block_parser(MAX_NESTING)
     md.inline = InlineParser()
     md.inline.add_terminator_char("w")
     spans = md.inline.ruler
     spans.before("backticks", "math", inline.math_inline)
     spans.at("escape", inline.escape)
+    spans.at("html_inline", inline.html_inline)
     spans.at("strikethrough", inline.strike)
     spans.before("link", "footnote", inline.footnote)
     spans.before("link", "sound", inline.sound)
@@ -71,23 +72,12 @@ def github_parser() -> MarkdownIt:
     spans.push("www", inline.www)
     spans.push("bracket", inline.bracket)
     spans.enableOnly(_INLINE)
-    md.inline.ruler2.at("strikethrough", inline.strike_pairs)
-    md.inline.ruler2.enableOnly(["balance_pairs", "strikethrough", "emphasis", "fragments_join"])
-    lines = md.block.ruler
-    lines.disable("table")
-    lines.before("lheading", "indented_header", blocks.indented_header)
-    lines.before("lheading", "github_table", table, {"alt": ["paragraph", "reference"]})
-    lines.at("reference", blocks.reference)
-    lines.at("html_block", blocks.html_block, {"alt": ["paragraph", "reference", "blockquote"]})
-    lines.before("code", "table_in_text", blocks.table_in_text)
-    lines.before("fence", "math_block", blocks.math_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-    lines.enable(["github_table", "math_block", "table_in_text", "indented_header"])
+    spans.at("emphasis", emphasis.emphasis)
+    md.inline.ruler2.at("balance_pairs", emphasis.pair)
+    md.inline.ruler2.enableOnly(["balance_pairs", "fragments_join"])
     md.core.ruler.before("inline", "prepare", _prepare)
     md.core.ruler.after("text_join", "tasks", _tasks)
     md.core.ruler.after("tasks", "mail", _mail)
-    md.normalizeLink = lambda url: url  # type: ignore[method-assign]
-    md.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
-    md.validateLink = lambda url: True  # type: ignore[method-assign]
     return md
 
 
@@ -96,6 +86,7 @@ def _prepare(state: StateCore) -> None:
     if any(token.level >= MAX_NESTING - 1 for token in state.tokens):
         raise TooDeepError
     _odd_quotes(state)
+    _odd_items(state)
     prepare = state.env.get("prepare")
     for token in state.tokens:
         if token.type == "inline":
@@ -105,21 +96,32 @@ def _prepare(state: StateCore) -> None:
 
 
 def _odd_quotes(state: StateCore) -> None:
-    """Report through `env["odd"]` where markdown-it goes on with a quote and GitHub does not: `>` after four blanks."""
-    odd = state.env.get("odd")
+    """Report where markdown-it goes on with a quote and GitHub does not: `>` after four blanks."""
     lines = state.src.split("\n")
     for token in state.tokens:
-        if odd is None or token.type != "blockquote_open" or not token.map:
+        if token.type != "blockquote_open" or not token.map:
             continue
         for line in range(token.map[0] + 1, token.map[1]):
             if _FAR_QUOTE.match(lines[line]):
-                odd(line)
+                report(state, Odd.QUOTE, line)
+
+
+def _odd_items(state: StateCore) -> None:
+    """Report an empty item above a blank line: to GitHub, what follows may still belong to its list."""
+    lines = state.src.split("\n")
+    for token, behind in zip(state.tokens, state.tokens[1:], strict=False):
+        if token.type == "list_item_open" and behind.type == "list_item_close" and token.map:
+            below = token.map[0] + 1
+            if below < len(lines) - 1 and not lines[below].strip(" \t>"):
+                report(state, Odd.ITEM, token.map[0])
 
 
 def _tasks(state: StateCore) -> None:
     """`- [ ] …` and `- [x] …` at the start of a line. GitHub ticks the box for an `[x]` anywhere in that line."""
     lines = state.src.split("\n")
-    for before, item, text in _triples(state.tokens):
+    for index, before in enumerate(state.tokens[:-2]):
+        item = state.tokens[index + 1]
+        text = state.tokens[index + 5] if item.type == "table_open" else state.tokens[index + 2]
         if before.type != "list_item_open" or text.type != "inline" or not before.map or not text.map:
             continue
         line = lines[before.map[0]]
@@ -135,10 +137,6 @@ def _tasks(state: StateCore) -> None:
             )
             kind = "empty_task" if unusual else "task"
             children.insert(0, Token(kind, "", 0, meta={"checked": "[x]" in line.lower()}))
-
-
-def _triples(tokens: Sequence[Token]) -> Any:
-    return zip(tokens, tokens[1:], tokens[2:], strict=False)
 
 
 def _mail(state: StateCore) -> None:

@@ -6,14 +6,13 @@ lines takes them into one element: Anki hides what stands between its marks, and
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from xml.etree import ElementTree
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.lexers import get_lexer_by_name
 from pygments.token import Token as Kind
 from pygments.token import _TokenType
 from pygments.util import ClassNotFound
@@ -58,17 +57,6 @@ class Bit:
     text: str
     css: str = ""
     mark: bool = False
-
-
-def is_known(language: str) -> bool:
-    """Whether there is a lexer for a fence's language."""
-    return language.lower() in _PLAIN or _lexer(language.lower()) is not None
-
-
-def similar_language(language: str) -> str:
-    """The known language that is spelled most like this one, or "" """
-    names = [alias for _, aliases, _, _ in get_all_lexers() for alias in aliases]
-    return next(iter(difflib.get_close_matches(language.lower(), names, n=1, cutoff=0.7)), "")
 
 
 def code_element(code: str, language: str, deletions: Iterable[Deletion], marks: Marks, span: SpanOf) -> Element:

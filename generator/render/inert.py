@@ -34,7 +34,7 @@ _SCHEMES = {"http", "https", "mailto"}
 _PART = re.compile(r"""<(?P<close>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?:[^"'>]|"[^"]*"|'[^']*')*>|[^<]+|<""")
 _ACTIVE = re.compile(rf"[\[\]{{}}\\]|:(?=[:\U000f0000-\U0010ffff])|(?<=[:\U000f0000-\U0010ffff]):|{PRIVATE.pattern}")
 _VERBATIM = frozenset({"code", "pre"})
-_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HIDDEN = re.compile(f"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_BIDI}\ufeff]")
 
 
@@ -103,7 +103,8 @@ class _Finish:
                 return "<span>&#92;</span>"
             return self._mark(char) if PRIVATE.match(char) else _entity(char)
 
-        return _ACTIVE.sub(piece, _shown(text))
+        result = _ACTIVE.sub(piece, _shown(text))
+        return _kept_apart(result) if verbatim else result
 
     def _mark(self, char: str) -> str:
         mark = None if char == FILLER else self.marks.get(char)
@@ -146,6 +147,18 @@ def _entity(char: str) -> str:
 def _shown(text: str) -> str:
     """`text` with control and direction characters written out, as a reader would not see them act."""
     return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text)
+
+
+def _kept_apart(text: str) -> str:
+    """Code with entities for what Anki would compose: it stores all text in NFC, where two strings may become one."""
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    return "".join(f"&#{ord(char)};" if _may_compose(char) else char for char in text)
+
+
+def _may_compose(char: str) -> bool:
+    jamo = "\u1160" <= char <= "\u11ff"
+    return jamo or bool(unicodedata.combining(char)) or not unicodedata.is_normalized("NFC", char)
 
 
 def math_text(source: str) -> str:

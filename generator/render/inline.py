@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline import StateInline, link
 from markdown_it.rules_inline import escape as markdown_it_escape
-from markdown_it.rules_inline.state_inline import Delimiter, Scanned
+from markdown_it.rules_inline import html_inline as markdown_it_html
+from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 from rich.emoji import Emoji, NoEmoji
 
 from generator.render.autolink import is_punctuation, is_space, url_end, www_end
+from generator.render.emphasis import add_run
 
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 _SOUND = re.compile(r"\[sound:[^\[\]\n]+\]")
-_EMOJI = re.compile(r"(?<!:):([a-z0-9+_-]+):(?!:)")
+_EMOJI = re.compile(r"(?<!:):([a-z0-9+_-]+):(?!:(?![a-z0-9+_-]+:))")
 
 
 class Inline(StateInline):
@@ -46,10 +48,10 @@ class Inline(StateInline):
         before, after = start - 1, end
         while before > 0 and self.src[before] == "~":
             before -= 1
-        while after < self.posMax and self.src[after] == "~":
+        while self.src.startswith("~", after):
             after += 1
         last = self.src[before] if before >= 0 and self.src[before] != "~" else "\n"
-        following = self.src[after] if after < self.posMax else "\n"
+        following = self.src[after : after + 1] or "\n"
         left, right = _flanking(last, following)
         if marker == "_":
             return Scanned(
@@ -75,6 +77,14 @@ def escape(state: StateInline, silent: bool) -> bool:
     return markdown_it_escape(state, silent)
 
 
+def html_inline(state: StateInline, silent: bool) -> bool:
+    """A tag. An `<a>` does not keep GitHub from making links of the addresses behind it."""
+    level = state.linkLevel
+    found = markdown_it_html(state, silent)
+    state.linkLevel = level
+    return found
+
+
 def strike(state: StateInline, silent: bool) -> bool:
     """One or two tildes; three and more are text. Both ends must have as many."""
     start = state.pos
@@ -83,36 +93,11 @@ def strike(state: StateInline, silent: bool) -> bool:
     end = start
     while end < state.posMax and state.src[end] == "~" and end - start < 100:
         end += 1
-    length = end - start
-    token = state.push("text", "", 0)
-    token.content = state.src[start:end]
     last = state.src[start - 1] if start else "\n"
-    following = state.src[end] if end < state.posMax else "\n"
-    opens, closes = _flanking(last, following)
-    if length <= 2 and (opens or closes):
-        at = len(state.tokens) - 1
-        state.delimiters.append(Delimiter(marker=0x7E, length=length, token=at, end=-1, open=opens, close=closes))
-    state.pos = end
+    opens, closes = _flanking(last, state.src[end : end + 1] or "\n")
+    pairs = end - start <= 2
+    add_run(state, end - start, opens=opens and pairs, closes=closes and pairs)
     return True
-
-
-def strike_pairs(state: StateInline) -> None:
-    """Turn matched runs of tildes into a deleted stretch; a pair of unequal runs stays text."""
-    lists: list[list[Delimiter]] = [state.delimiters]
-    lists += [meta["delimiters"] for meta in state.tokens_meta if meta and "delimiters" in meta]
-    for delimiters in lists:
-        for opener in delimiters:
-            if opener.marker != 0x7E or opener.end == -1:
-                continue
-            pair = state.tokens[opener.token], state.tokens[delimiters[opener.end].token]
-            if pair[0].content != pair[1].content:
-                continue
-            _become(pair[0], "del_open", 1)
-            _become(pair[1], "del_close", -1)
-
-
-def _become(token: Token, kind: str, nesting: Literal[-1, 1]) -> None:
-    token.type, token.tag, token.nesting, token.markup, token.content = kind, "del", nesting, token.content, ""
 
 
 def bracket(state: StateInline, silent: bool) -> bool:
@@ -177,13 +162,21 @@ def footnote(state: StateInline, silent: bool) -> bool:
 
 
 def sound(state: StateInline, silent: bool) -> bool:
-    """`[sound:file]`, which is Anki's; to GitHub it is text."""
+    """`[sound:file]`, which is Anki's; to GitHub it is text, unless it is the text of a link."""
     match = _SOUND.match(state.src, state.pos, state.posMax)
-    if silent or match is None:
+    if silent or match is None or _is_link(state):
         return False
     state.push("sound", "", 0).content = match.group()
     state.pos = match.end()
     return True
+
+
+def _is_link(state: StateInline) -> bool:
+    """Whether a link begins at `state.pos`, which stays."""
+    at = state.pos
+    found = link(state, True)
+    state.pos = at
+    return found
 
 
 def emoji(state: StateInline, silent: bool) -> bool:

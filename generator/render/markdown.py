@@ -6,8 +6,7 @@ processors, each one class below, turn what is the author's into what a card sho
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -25,22 +24,20 @@ from generator.notes import Role, Side, Snippet
 from generator.render import timeline
 from generator.render.formulas import check_math
 from generator.render.grammar import TooDeepError, github_parser
-from generator.render.highlight import code_element, is_known, similar_language
+from generator.render.highlight import code_element
 from generator.render.inert import math_text
 from generator.render.marks import Mark, Marks, Piece, SpanOf, mark_clozes, plain, without_private
 from generator.render.media import Media, check_link, encode_url
+from generator.render.odd import footnotes, oddities, report_alerts
 from generator.render.places import Origin
 from generator.render.problems import (
-    ALERT,
     BAD_TIMELINE,
     EMOJI,
     EMPTY_TASK,
     FOOTNOTE,
     MISSING_SOUND,
-    ODD_QUOTE,
     TOO_DEEP,
     TOO_LARGE,
-    UNKNOWN_LANGUAGE,
     Problems,
 )
 from generator.render.rawhtml import VOID, RawHtml
@@ -50,7 +47,6 @@ _INLINE = frozenset({"em", "strong", "del", "a"})
 MAX_TEXT = 100_000
 MAX_PARAGRAPH = 10_000
 MAX_BRACKETS = 300
-_ALERT = re.compile(r"\[!(note|tip|important|warning|caution)\]\s*(?:\n|\Z)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -129,10 +125,11 @@ class TokenParser(BlockParser):
 
     def parseDocument(self, lines: Iterable[str]) -> ElementTree.ElementTree:  # noqa: N802 - Python-Markdown's name
         parser = _shared_parser()
-        env: dict[str, Any] = {"references": dict(self.job.references), "prepare": self._prepare, "odd": self._odd}
+        odd = oddities(self.job.origin, self.job.problems)
+        env: dict[str, Any] = {"references": dict(self.job.references), "prepare": self._prepare, "odd": odd}
         text = "\n".join(lines)
         tokens = parser.parseInline(text, env) if self.job.inline else parser.parse(text.rstrip("\n") + "\n", env)
-        self._alerts(tokens)
+        report_alerts(tokens, self.job.problems)
         root = Builder(self.job.origin, self.job.places).build(tokens)
         return ElementTree.ElementTree(root)
 
@@ -146,19 +143,6 @@ class TokenParser(BlockParser):
             job.problems.add(TOO_LARGE, span(0, 1), what, "Split it, or show it as code in a `text` fence.")
             return ""
         return mark_clozes(text, job.marks, span) if job.cloze else text
-
-    def _odd(self, line: int) -> None:
-        job = self.job
-        span = job.origin.span.source.line_span(job.origin.first_line + line) if job.origin.exact else job.origin.span
-        job.problems.add(ODD_QUOTE, span, "GitHub does not read this `>` as a quote", "Indent it by less than four.")
-
-    def _alerts(self, tokens: Sequence[Token]) -> None:
-        for quote, _, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
-            found = _ALERT.match(text.content) if quote.type == "blockquote_open" and text.type == "inline" else None
-            if found:
-                word = found.group().strip()
-                hint = f"Write `> **{found.group(1).capitalize()}:** …` instead; cards have no alerts yet."
-                self.job.problems.add(ALERT, text.meta["span"](0, len(word)), f"`{word}` is an alert on GitHub", hint)
 
 
 _PARSERS: list[MarkdownIt] = []
@@ -197,8 +181,7 @@ class GitHubOnly(JobProcessor):
     def run(self, root: Element) -> None:
         job = self.job
         for element in root.iter("footnote"):
-            label = re.escape(element.text or "")
-            if re.search(rf"^ {{0,3}}{label}:", job.origin.span.source.text, re.MULTILINE):
+            if (element.text or "").casefold() in footnotes(job.origin.span.source.text):
                 hint = "Put it into the text or into Extra; cards have no footnotes yet."
                 job.problems.add(FOOTNOTE, job.places.spans[element], f"`{element.text}` is a footnote on GitHub", hint)
         for element in root.iter("emoji"):
@@ -239,7 +222,6 @@ class Fences(JobProcessor):
             return self._timeline(snippet)
         if snippet.language == "math":
             return self._math(snippet)
-        self._check_language(snippet)
         buggy = bool(snippet.bugs) and snippet.side is Side.QUESTION
         return self._figure(
             "bug" if buggy else "code", "This code has a bug" if buggy else "", snippet.code, "", snippet
@@ -277,18 +259,6 @@ class Fences(JobProcessor):
         paragraph = Element("p")
         paragraph.append(element)
         return paragraph
-
-    def _check_language(self, snippet: Snippet) -> None:
-        language = snippet.language
-        if is_known(language):
-            return
-        line = snippet.span.line
-        at = snippet.span.source.line_text(line).find(language)
-        where = snippet.span.source.offset(line, at + 1)
-        near = similar_language(language)
-        hint = f"Write `{near}`, or `text`." if near else "Write `text` if it is none."
-        span = snippet.span.source.span(where, where + len(language))
-        self.job.problems.add(UNKNOWN_LANGUAGE, span, f"no highlighting is known for `{language}`", hint)
 
 
 def _inside_code(snippet: Snippet) -> SpanOf:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from generator.clozes import find_clozes
+from generator.clozes import find_clozes, without_comments
 from generator.diagnostics import Span
 
 SpanOf = Callable[[int, int], Span]
@@ -70,10 +70,10 @@ def plain(text: str) -> str:
 
 
 def mark_clozes(text: str, marks: Marks, span: SpanOf) -> str:
-    """`text` with every cloze mark as a character of `marks`, at the same length."""
+    """`text` with every cloze mark as a character of `marks`, at the same length; in comments there are none."""
     parts: list[str] = []
     done = 0
-    for cloze in find_clozes(text)[0]:
+    for cloze in find_clozes(without_comments(text))[0]:
         where = span(cloze.start, cloze.end)
         opening = marks.add(Mark(Piece.OPEN, where, cloze.number))
         closing = marks.add(Mark(Piece.CLOSE, where, cloze.number, cloze.hint))

@@ -10,9 +10,10 @@ from urllib.parse import quote, unquote
 
 from generator.diagnostics import Span
 from generator.notes import MediaFile
-from generator.render.problems import BAD_LINK, MISSING_IMAGE, NO_ALT, OUTSIDE_MEDIA, REMOTE_IMAGE, Problems
+from generator.render.problems import BAD_LINK, MISSING_IMAGE, NO_ALT, NO_PICTURE, OUTSIDE_MEDIA, REMOTE_IMAGE, Problems
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_PICTURES = ("avif", "gif", "jpeg", "jpg", "png", "svg", "webp")
 _LINK_SCHEMES = ("http", "https", "mailto")
 _URL_SAFE = "-_.+!*'(),%#@?=;:/,+&$~"
 
@@ -46,6 +47,10 @@ class Media:
         if found is None:
             hint = "Add the file, or mend its name; upper and lower case count."
             problems.add(MISSING_IMAGE, span, f"there is no file `{path}`", hint)
+            return None
+        if found.name.rpartition(".")[2].lower() not in _PICTURES:
+            hint = f"A sound is played by `[sound:{found.name}]`; a picture is one of {', '.join(_PICTURES)}."
+            problems.add(NO_PICTURE, span, f"`{path}` is no picture", hint)
             return None
         if not alt.strip():
             hint = "Say in the brackets what it shows: `![a task waiting](media/NAME)`."

@@ -18,7 +18,7 @@ from generator.store import Store, digest_of_code
 
 _NAME = "cards-1.sqlite"
 _MOST = 50_000  # entries, of a few KiB each
-_CODE = ("clozes.py", "diagnostics.py", "notes.py", "parse", "render")
+_CODE = ("blockrules", "clozes.py", "diagnostics.py", "notes.py", "parse", "render")
 _LIBRARIES = ("markdown", "markdown-it-py", "nh3", "pygments", "rich")
 
 

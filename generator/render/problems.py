@@ -25,17 +25,21 @@ CROSSING_CLOZE = Rule("N215", "a cloze deletion that cuts through formatting")
 LOST_CLOZE = Rule("N216", "a cloze deletion that does not reach the card")
 TOO_DEEP = Rule("N217", "nesting that is too deep")
 TOO_LARGE = Rule("N218", "text that is too large for a card")
-UNKNOWN_LANGUAGE = Rule("N219", "a fence in an unknown language", Severity.WARNING)
 NOTHING_SHOWN = Rule("N220", "a side of a card that shows nothing")
 EMPTY_TASK = Rule("N221", "a task box without plain words behind it")
 ODD_QUOTE = Rule("N222", "a quote mark that is indented too far")
 BAD_TIMELINE = Rule("N223", "a timeline that cannot be drawn")
+ODD_TABLE = Rule("N224", "a table whose dashes or header are indented in an odd way")
+ODD_DEFINITION = Rule("N225", "a link definition in an odd place")
+EMPTY_ITEM = Rule("N226", "an empty list item above a blank line")
+NO_PICTURE = Rule("N227", "a picture that is a file of another kind")
 DESCRIPTION_MEDIA = Rule("N230", "a picture or sound in a deck's description")
 
 RULES = (
     *(UNKNOWN_TAG, UNKNOWN_ATTRIBUTE, BROKEN_HTML, BAD_LINK, REMOTE_IMAGE, MISSING_IMAGE, NO_ALT, OUTSIDE_MEDIA),
     *(UNUSED_MEDIA, MISSING_SOUND, MATH_COMMAND, MATH_BRACES, FOOTNOTE, ALERT, EMOJI, CROSSING_CLOZE, LOST_CLOZE),
-    *(TOO_DEEP, TOO_LARGE, UNKNOWN_LANGUAGE, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE, DESCRIPTION_MEDIA),
+    *(TOO_DEEP, TOO_LARGE, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE, ODD_TABLE),
+    *(ODD_DEFINITION, EMPTY_ITEM, NO_PICTURE, DESCRIPTION_MEDIA),
 )
 
 

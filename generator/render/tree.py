@@ -179,6 +179,8 @@ def _alt(tokens: Sequence[Token]) -> str:
             parts.append(_alt(token.children or []))
         elif token.type in ("softbreak", "hardbreak"):
             parts.append(" ")
-        elif token.type != "html_inline":
+        elif token.type == "math":
+            parts.append(f"{token.markup}{token.content}{token.markup[::-1]}")
+        else:
             parts.append(token.content)
     return "".join(parts)

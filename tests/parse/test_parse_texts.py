@@ -11,6 +11,7 @@ from generator.parse.blocks import link_definitions, read_blocks
 from generator.parse.cloze import find_marks
 from generator.parse.ids import slug
 from generator.parse.sources import decode
+from generator.render import render_deck
 
 
 def only_snippet(fence: str, heading: str = "## Q") -> Snippet:
@@ -262,6 +263,48 @@ def test_link_definitions_give_the_same_links_again() -> None:
     assert once.count("\n") == 2
     assert twice == once
     assert link_definitions({}) == ""
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\u3000", "\u200b"])
+def test_a_line_of_other_white_space_is_text(space: str) -> None:
+    """To Markdown only blanks and tabs are nothing."""
+    deck, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n{space}\n\n \t\n")
+    (note,) = deck.notes
+    assert found == []
+    assert note.answer
+    assert note.answer.text == space
+
+
+def test_a_key_may_have_a_blank_before_its_colon() -> None:
+    """Else an id would be lost without a word; other words with a colon behind a blank are prose."""
+    assert one_note("## Q\n<!-- id : other -->\n\nA.\n").id == "other"
+    assert one_note("## Q\n<!-- id: q -->\n<!-- Mind : this -->\n\nA.\n").id == "q"
+
+
+def test_an_id_in_capitals_is_one_fault() -> None:
+    """It is not missing too."""
+    _, found = parse_text(f"{FRONT}## Q\n<!-- ID: q -->\n\nA.\n")
+    assert codes(found) == ["N013 6:6"]
+
+
+def test_a_formula_in_a_fence_is_no_unknown_language() -> None:
+    """It is shown as one."""
+    assert only_snippet("```math\nx^2\n```").language == "math"
+
+
+def test_an_unknown_language_is_one_warning_with_a_suggestion() -> None:
+    """The note is built all the same, its code plain."""
+    deck, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n```javascrpt\nx\n```\n")
+    assert codes(found) == ["N089 8:4"]
+    assert "`javascript`" in found[0].hint
+    assert [*codes(render_deck(deck, {})[1]), found[0].severity.value] == ["warning"]
+    assert len(list(deck.notes)) == 1
+
+
+def test_an_escape_in_an_info_string_is_one_fault() -> None:
+    """What was meant is guessed, so that the fences behind it bring no others."""
+    _, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n```&#112;ython\nprint(1)\n```\n\n```output\n1\n```\n")
+    assert codes(found) == ["N090 8:4"]
 
 
 def test_a_list_after_a_paragraph_is_no_fault() -> None:

@@ -114,6 +114,13 @@ def test_prose_deletion_is_hidden_and_shown(anki_app: Anki, body: str, front: st
     assert question_part(answer).split("\n")[-1] == back
 
 
+@pytest.mark.parametrize("string", ["e\u0301", "\u212b", "\u1112\u1161\u11ab", "a\u0323\u0307"])
+def test_code_stays_as_it_runs(anki_app: Anki, string: str) -> None:
+    """Anki composes the characters of all text, but not those of code: a learner copies what was run."""
+    ((_, answer, _),) = cards(anki_app, f"## Q?\n<!-- id: a -->\n\n```python\nx = '{string}'\n```\n")
+    assert f"x = '{string}'" in text(answer)
+
+
 CODE = {
     "a name": ("x = asyncio.{{c1::gather}}(y)", "x = asyncio.[...](y)"),
     "a part of a name": ("asyncio.create_{{c1::task}}()", "asyncio.create_[...]()"),

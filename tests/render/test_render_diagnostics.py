@@ -28,6 +28,7 @@ CASES = {
     "relative link": ("see [a](b.md)\n", [("N203", 1, 5, "[")]),
     "script link": ("[a](javascript:alert(1))\n", [("N203", 1, 1, "[")]),
     "data link in HTML": ("<a href='data:x'>a</a>\n", [("N203", 1, 1, "<a href='data:x'>")]),
+    "mail scheme behind a mark": ("-mailto:a@b.c\n", [("N203", 1, 1, "-")]),
     "ftp address": ("at ftp://a.b\n", [("N203", 1, 4, "f")]),
     "remote picture": ("a\n![x](https://a.b/c.png)\n", [("N204", 2, 1, "![")]),
     "missing picture": ("![x](media/nope.png)\n", [("N205", 1, 1, "![")]),
@@ -45,6 +46,21 @@ CASES = {
     "emoji": ("ok :tada: now\n", [("N214", 1, 4, ":tada:")]),
     "emoji in a table cell": ("| a | b |\n|---|---|\n| x | `\\|` :tada: |\n", [("N214", 3, 12, ":tada:")]),
     "empty task": ("- a\n- [ ] \n", [("N221", 2, 3, "[ ]")]),
+    "footnote in a list": ("a[^1]\n\n- [^1]: word\n", [("N212", 1, 2, "[^1]"), ("N212", 3, 3, "[^1]")]),
+    "footnote in a quote": ("a[^B]\n\n> 1. [^b]: word\n", [("N212", 1, 2, "[^B]"), ("N212", 3, 6, "[^b]")]),
+    "emoji beside another": (":tada::heart:\n", [("N214", 1, 1, ":tada:")]),
+    "task box in a table": ("- [ ] t\n  |---|\n  | u |\n", [("N221", 1, 3, "[ ]")]),
+    "header indented too far": ("p\n      a | b\n---|---\n", [("N224", 3, 1, "---|---")]),
+    "dashes indented too far": ("- | a |\n      |---|\n", [("N224", 2, 7, "|---|")]),
+    "dashes below a list": ("- a\n:-:\n\t|---|\n", [("N224", 2, 1, ":-:"), ("N224", 3, 2, "|---|")]),
+    "dashes below a quote": ("> a | b\n---|---\n", [("N224", 2, 1, "---|---")]),
+    "table without rows in a list": ("- | a |\n  |---|\n- b\n", [("N224", 1, 1, "- | a |")]),
+    "definition above dashes": ("[r]: https://u\n---|---\n", [("N225", 2, 1, "---|---")]),
+    "definition in a loose item": ("- a\n\n  [r]: https://u\n- b\n", [("N225", 3, 3, "[r]: https://u")]),
+    "definition split at an underline": ("[a\n===\nb]: https://u\n", [("N225", 2, 1, "===")]),
+    "definition split at an item": ("[s]:\n1.\n", [("N225", 2, 1, "1.")]),
+    "empty item": ("-\n\n\n- b\n", [("N226", 1, 1, "-")]),
+    "sound as a picture": ("![x](media/bell.mp3)\n", [("N227", 1, 1, "![")]),
     "odd quote": ("> a\n>\n    > b\n", [("N222", 3, 5, "> b")]),
 }
 
@@ -82,15 +98,6 @@ def test_every_rule_is_provoked_by_a_test() -> None:
     assert [code for code in codes if f'"{code}"' not in tests] == []
 
 
-def test_unknown_language_is_a_warning_with_a_suggestion() -> None:
-    """The note is built all the same, its code plain."""
-    product, found = rendered("## Q?\n<!-- id: a -->\n\nA.\n\n```pyton2\nx\n```\n".replace("pyton2", "javascrpt"))
-    assert brief(found) == [("N219", 9, 4, "javascrpt")]
-    assert "`javascript`" in found[0].hint
-    assert found[0].severity.value == "warning"
-    assert len(product.notes) == 1
-
-
 def test_timeline_that_cannot_be_drawn() -> None:
     """Nonsense in a timeline is a fault at its line; a good one becomes a picture that keeps its text."""
     note = "## Q?\n<!-- id: a -->\n\n```python\nx = 1\n```\n\n```timeline\n{}\n```\n"
@@ -100,6 +107,17 @@ def test_timeline_that_cannot_be_drawn() -> None:
     answer = dict(product.notes[0].fields)["Answer"]
     assert "<svg" in answer
     assert "main: 0 wait, 200 end" in answer
+
+
+def test_sound_as_the_text_of_a_link_is_a_link() -> None:
+    """As on GitHub; Anki plays nothing."""
+    html, found = markdown("[sound:bell.mp3](https://a.b)")
+    assert (html, found) == ('<p><a href="https://a.b">sound:bell.mp3</a></p>', [])
+
+
+def test_marks_of_direction_stay() -> None:
+    """A text from right to left needs them, and they turn round nothing else."""
+    assert markdown("\u200f\u05d0\u061c\u200e") == ("<p>\u200f\u05d0\u061c\u200e</p>", [])
 
 
 def test_missing_sound_is_a_warning_and_stays_text() -> None:
@@ -143,6 +161,21 @@ def test_cloze_that_cannot_work_is_an_error(heading: str, expected: list[tuple[s
     """Anki would make broken HTML of it, or never show it."""
     _, found = rendered(f"## {heading}\n<!-- id: a -->\n")
     assert brief(found) == expected
+
+
+def test_deletion_that_a_table_cuts_off_is_found_at_its_mark() -> None:
+    """A `|` in it ends its cell, and the rest is dropped."""
+    _, found = rendered("## Q?\n<!-- id: a -->\n\n|a|\n|-|\n|{{c1::b|c}}|\n")
+    assert brief(found) == [("N216", 9, 2, "{{c1::")]
+
+
+def test_deletion_in_a_comment_is_none() -> None:
+    """A draft that was commented out is neither counted nor missed; backticks make no comment."""
+    _, found = rendered("## A {{c1::b}}.\n<!-- id: a -->\n\n<!-- {{c2::c}} -->\n\nd <!-- {{c3::e}} -->\n")
+    assert found == []
+    product, found = rendered("## Q?\n<!-- id: a -->\n\n`<!--` {{c1::b}} `-->`\n")
+    assert (found, product.notes[0].note.cards) == ([], 1)
+    assert "{{c1::b}}" in dict(product.notes[0].fields)["Text"]
 
 
 def test_deletion_without_a_place_on_the_card_is_an_error() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import cmarkgfm
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from rendering import errors, markdown, structure
+from rendering import CONFIG, MEDIA, errors, field, markdown, structure
 
+from generator.notes import DeckFolder
+from generator.parse import parse_deck
+from generator.render import render_deck
 from generator.render.inert import sanitise
 
 _OPTIONS = cmarkgfm.cmark.Options.CMARK_OPT_UNSAFE | cmarkgfm.cmark.Options.CMARK_OPT_GITHUB_PRE_LANG
@@ -20,7 +24,7 @@ def github(text: str) -> str:
     html = cmarkgfm.cmark.markdown_to_html_with_extensions(
         text if text.endswith("\n") else text + "\n", _OPTIONS, ["table", "autolink", "strikethrough", "tasklist"]
     )
-    return sanitise(re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL))
+    return sanitise(re.sub(r"<!---?>|<!--.*?-->", "", html, flags=re.DOTALL))
 
 
 CONSTRUCTS = {
@@ -68,6 +72,7 @@ CONSTRUCTS = {
     "brackets that are no link": "[a] [b](c [d] ](e) ![x\n",
     "picture": '![a *b*](media/loop.png "t")\n',
     "task list": "- [ ] a\n- [x] b\n- [X] c\n- [y] d\n1. [ ] e\n",
+    "task list with marks": "- [ ] **a** b\n- [x] `c`\n- [ ] *d* [e](https://f)\n- [x] ~~g~~\n",
     "loose task list": "- [ ] a\n\n- [x] b\n",
     "headings in text": "#### four\n##### five #\n###### six ##\n#nohash\n",
     "rules": "a\n\n---\n\n* * *\n___\n",
@@ -79,9 +84,16 @@ CONSTRUCTS = {
     "lone tag below a quote": "> t\n<br>\nmore\n",
     "lone tag in a paragraph": "t\n<br>\nmore\n",
     "dashes that make no table": "p\n-|-\n-|-\n",
-    "indented header of a table": "p\n      a | b\n---|---\n",
     "definition above a table": "[r]: https://a.b\na | b\n---|---\n",
     "definition with text below": "[r]: https://a.b\ntext [r]\n",
+    "row of dashes behind a rule": "[x|y]: https://u\n* * *\n|---|\n",
+    "table with rows in a tight list": "- |a|\n  |-|\n  |b|\n- c\n",
+    "underline below pipes": "| a |\n---\n",
+    "marks that no run of their length opens": "**_*_* *a**b c***** *****Hello*world****\n",
+    "marks at the end of a link's text": "[_a*__](https://u) [**b`*](https://u) [~a~~](https://u)\n",
+    "tildes between marks": "*~**~** __~_~_ __~~_~~_\n",
+    "description with tags, math and code": "![a <b>x</b> `c` $y$](media/loop.png)\n",
+    "address inside a tag for links": '<a href="https://x">https://y</a>\n',
     "tabs": "-\ta\n\n\tb\n1.\tc\n",
     "indented code": "a\n\n    b\n",
     "nested mixture": "1. a\n   > b\n   > 1. c\n   >    | d |\n   >    |---|\n   >    | e |\n2. f\n",
@@ -94,6 +106,35 @@ def test_construct_has_githubs_structure(text: str) -> None:
     html, found = markdown(text)
     assert errors(found) == []
     assert structure(html) == structure(github(text))
+
+
+SECTIONS = re.compile(r"^<h2>(.*?)</h2>$", re.MULTILINE | re.DOTALL)
+
+
+def assert_notes_like_github(body: str) -> None:
+    """Notes begin where GitHub shows headings of level 2, and their answers are what it shows below them."""
+    topic = f"## Q?\n<!-- id: a -->\n\n{body}\n\nend\n\n## R?\n<!-- id: b -->\n\nend\n"
+    files = (("01.md", f"---\ndeck: T\n---\n{topic}".encode()),)
+    deck, found = parse_deck(DeckFolder(Path("deck"), "deck", CONFIG.encode(), files, MEDIA))
+    assert deck is not None
+    product, faults = render_deck(deck, {})
+    if errors([*found, *faults]):
+        return
+    _, *sections = SECTIONS.split(github(topic))
+    notes = [(note.note.heading.text, structure(field(note, "Answer"))) for note in product.notes]
+    assert notes == [(name, structure(part)) for name, part in zip(sections[::2], sections[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("body", ["| a |\n---\n", "[s]:\n--\n", "[a\n--\nb]: /u\n", "> q\n| a |\n--\n"])
+def test_an_underline_makes_a_heading_of_anything(body: str) -> None:
+    """No table and no link definition hides from the parser a heading that GitHub shows."""
+    assert_notes_like_github(body)
+
+
+def test_no_break_spaces_at_the_edges_of_a_paragraph_stay() -> None:
+    """GitHub trims blanks and tabs only: an author indents with the others."""
+    text = "\xa0\xa0a \n"
+    assert markdown(text)[0] == github(text).strip() == "<p>&nbsp;&nbsp;a</p>"
 
 
 def assert_like_github(text: str) -> None:
@@ -131,6 +172,8 @@ LINES = st.sampled_from(
             "\n[r]: https://u 'i'\n\n",
             "[r] `x`\n",
             "*e* **s**\n",
+            *("\t- t\n", "\t|---|\n", "  ---|---\n", "    - far\n", "-\n", "1.\n", "--\n", "-|-\n", "|\n", ":-:\n"),
+            *("[r]: https://u\n", "[s]:\n", "[x|y]: /u\n", "[a\n", "b]: /u\n", "| a |\n", "|---|\n", "<br>\n", "\t\n"),
         ),
     ]
 )
@@ -149,6 +192,13 @@ def test_words_mean_what_they_mean_on_github(text: str) -> None:
 def test_lines_mean_what_they_mean_on_github(text: str) -> None:
     """Mixtures of block structure, as notes have it."""
     assert_like_github(text)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(LINES, max_size=6).map("".join))
+def test_notes_begin_where_github_shows_headings(body: str) -> None:
+    """Parser and renderer read the blocks of a file alike, and as GitHub does."""
+    assert_notes_like_github(body)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -11,6 +11,8 @@ import re
 from markdown_it.common.html_re import HTML_OPEN_CLOSE_TAG_STR
 from markdown_it.rules_block import StateBlock
 
+from generator.blockrules.odd import Odd, report
+
 MAX_EMPTY_CELLS = 10_000
 """Cells that may be added where rows are shorter than the header, per table; behind it, the table ends as on GitHub."""
 
@@ -52,6 +54,8 @@ def table(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool
     _row(state, startLine, "th", header, aligns)
     state.push("thead_close", "thead", -1)
     state.line = _body(state, startLine + 2, endLine, aligns)
+    if state.blkIndent and state.line == startLine + 2:
+        report(state, Odd.TABLE_WITHOUT_ROWS, startLine)
     state.push("table_close", "table", -1)
     return True
 
@@ -61,10 +65,9 @@ def is_lone_tag(line: str) -> bool:
     return bool(_ANY_TAG.match(line))
 
 
-def is_header(state: StateBlock, line: int, end: int) -> bool:
-    """Whether `line` would be a table's header if it belonged to a paragraph."""
-    aligns = _alignments(state, line, end)
-    return aligns is not None and len(split_row(_line(state, line))) == len(aligns)
+def is_dashes(line: str) -> bool:
+    """Whether a line, without its indentation, can stand below a table's header, and is no mere underline."""
+    return bool(_DELIMITERS.match(line)) and not _SETEXT.match(line)
 
 
 def _line(state: StateBlock, line: int) -> str:
@@ -112,7 +115,7 @@ def _body(state: StateBlock, line: int, end: int, aligns: list[str]) -> int:
 
 
 def _row(state: StateBlock, line: int, tag: str, cells: list[str], aligns: list[str]) -> None:
-    state.push("tr_open", "tr", 1)
+    state.push("tr_open", "tr", 1).map = [line, line + 1]
     for number, align in enumerate(aligns):
         token = state.push(f"{tag}_open", tag, 1)
         if align:

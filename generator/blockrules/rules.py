@@ -6,13 +6,16 @@ A rule of markdown-it looks at `startLine`, and either consumes lines and return
 
 from __future__ import annotations
 
+import bisect
 import re
 
 from markdown_it import rules_block as rules
 from markdown_it.rules_block import StateBlock
 
-from generator.render.table import is_header, is_lone_tag, table
+from generator.blockrules.odd import Odd, report
+from generator.blockrules.table import is_dashes, is_lone_tag, table
 
+_MARK_ALONE = re.compile(r"[ \t]*(?:=+|-+|[+*]|\d{1,9}[.)])[ \t]*\Z")
 _DASHES = re.compile(r" {0,3}-+[ \t]*\Z")
 
 
@@ -26,12 +29,18 @@ def reference(state: StateBlock, startLine: int, endLine: int, silent: bool) -> 
         if silent:
             return True
         line = state.line
+    if not silent and state.src.startswith("[", state.bMarks[startLine] + state.tShift[startLine]):
+        _report_split(state, startLine, max(line, startLine + 2))
     if line == startLine:
         return False
+    if state.blkIndent and state.isEmpty(startLine - 1):
+        report(state, Odd.DEFINITION, startLine)
+    for row in _dashes_below(state, line - 1, endLine):
+        report(state, Odd.DEFINITION_ABOVE_DASHES, row)
     if line < endLine and not state.isEmpty(line) and _goes_on(state, line, endLine):
         state.sCount[line] = state.blkIndent  # its indentation means nothing
         if not rules.lheading(state, line, endLine, False):
-            rules.paragraph(state, line, endLine, False)
+            paragraph(state, line, endLine, False)
     return True
 
 
@@ -42,6 +51,17 @@ def _definition(state: StateBlock, line: int, end: int, silent: bool) -> bool:
     return rules.reference(state, line, end, silent)
 
 
+def _report_split(state: StateBlock, start: int, end: int) -> None:
+    """Report definitions that go on in a line which GitHub may read as an underline or an item."""
+    for line in range(start + 1, min(end, state.lineMax)):
+        above, text = (state.src[state.bMarks[at] : state.eMarks[at]] for at in (line - 1, line))
+        is_open = above.rstrip().endswith("]:")
+        is_address = not text.lstrip().startswith(("[", "\\")) and text.count("(") == text.count(")")
+        is_odd = _MARK_ALONE.match(text) or (is_open and not is_address)
+        if is_odd and (is_open or end > start + 2):
+            report(state, Odd.SPLIT_DEFINITION, line)
+
+
 def _is_above_table(state: StateBlock, start: int, end: int) -> bool:
     """Whether the paragraph at `start` ends in the header of a table: GitHub finds no definitions in it then."""
     checked = state.env.setdefault("no_table_until", 0)
@@ -49,33 +69,63 @@ def _is_above_table(state: StateBlock, start: int, end: int) -> bool:
         return False
     line = start
     while line < end and not state.isEmpty(line):
+        if line > start and not _goes_on(state, line, end, past_tables=True):
+            break
         if table(state, line, end, True):
             return True
-        if line > start and not _goes_on(state, line, end):
-            break
         line += 1
     state.env["no_table_until"] = line
     return False
 
 
-def indented_header(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:  # noqa: N803
-    """Let a line of a paragraph be a table's header however far it is indented. Consumes nothing."""
-    line = startLine + 1
-    while not silent and line < endLine and not state.isEmpty(line):
-        if state.sCount[line] - state.blkIndent > 3 and is_header(state, line, endLine):
-            state.sCount[line] = state.blkIndent
-        line += 1
+def paragraph(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:  # noqa: N803
+    """A paragraph, whose edges lose blanks and tabs only: a no-break space stays."""
+    done = rules.paragraph(state, startLine, endLine, silent)
+    if done and not silent:
+        state.tokens[-2].content = state.getLines(startLine, state.line, state.blkIndent, False).strip(" \t\n")
+    return done
+
+
+def odd_table(state: StateBlock, startLine: int, endLine: int, silent: bool) -> bool:  # noqa: N803
+    """Report what GitHub reads as a table in a paragraph that begins here, and we do not. Consumes nothing.
+
+    It takes the dashes, and the line above them as their header, however far those are indented.
+    """
+    for row in [] if silent else _dashes_below(state, startLine, endLine):
+        near = range(state.blkIndent, state.blkIndent + 4)
+        if state.sCount[row] not in near or (row - 1 > startLine and state.sCount[row - 1] not in near):
+            report(state, Odd.TABLE, row)
     return False
 
 
-def _goes_on(state: StateBlock, line: int, end: int) -> bool:
-    """Whether a line belongs to the paragraph above it."""
+def _dashes_below(state: StateBlock, start: int, end: int) -> list[int]:
+    """Lines of dashes, such as stand below a table's header, in the paragraph that begins at `start`."""
+    if "dash_rows" not in state.env:
+        lines = state.src.split("\n")
+        state.env["dash_rows"] = [at for at, text in enumerate(lines) if is_dashes(text.lstrip(" \t>"))]
+    rows: list[int] = state.env["dash_rows"]
+    at = bisect.bisect_right(rows, start)
+    line = start + 1
+    found = []
+    while at < len(rows) and line < end and not state.isEmpty(line):
+        if not _goes_on(state, line, end, past_tables=True):
+            break
+        if line == rows[at]:
+            found.append(line)
+            at += 1
+        line += 1
+    return found
+
+
+def _goes_on(state: StateBlock, line: int, end: int, *, past_tables: bool = False) -> bool:
+    """Whether a line belongs to the paragraph above it; with `past_tables` also where a table begins in that."""
     if state.sCount[line] < 0 or state.sCount[line] - state.blkIndent > 3:
         return True
     if state.sCount[line] >= state.blkIndent and _DASHES.match(state.src[state.bMarks[line] : state.eMarks[line]]):
         return True
     old, state.parentType = state.parentType, "paragraph"
-    stops = any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))
+    others = (rule for rule in state.md.block.ruler.getRules("paragraph") if not (past_tables and rule is table))
+    stops = any(rule(state, line, end, True) for rule in others)
     state.parentType = old
     return not stops
 
