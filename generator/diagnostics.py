@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,9 @@ from enum import Enum
 from functools import cached_property
 
 WORKFLOW_BREAK = "\u200b"  # zero-width space: keeps printed text from being read as a command of a CI runner
+_COMMAND = re.compile(r"(\{\{c\d+::[^{}\n]*)|:(?=:)|##(?=[A-Za-z]*\[)")
+"""GitHub's `::cmd::` and `##[cmd]`, Azure's `##vso[cmd]`, TeamCity's `##teamcity[cmd]`. A cloze mark, which an author
+may copy from a hint, is none: a line that begins with a command begins with its colons."""
 
 
 class Severity(Enum):
@@ -182,7 +186,7 @@ def _acts(char: str) -> bool:
 
 def harmless(text: str) -> str:
     """`text` made `visible`, and without commands that a CI runner reads from a log (`::cmd::`, `##[cmd]`)."""
-    return visible(text).replace("::", f":{WORKFLOW_BREAK}:").replace("##[", f"##{WORKFLOW_BREAK}[")
+    return _COMMAND.sub(lambda found: found[0] if found[1] else found[0] + WORKFLOW_BREAK, visible(text))
 
 
 # --- the three forms -------------------------------------------------------------------------------------------------
@@ -192,7 +196,8 @@ def as_text(diagnostic: Diagnostic) -> str:
     """`file:line:column: CODE message`, the line with a caret below it, further places, and the way out."""
     span = diagnostic.span
     kind = "" if diagnostic.severity is Severity.ERROR else "warning: "
-    lines = [f"{_place(span)}: {diagnostic.code} {kind}{harmless(diagnostic.message)}"]
+    message = harmless(diagnostic.message).replace("\n", "\n    ")  # no line of it can pose as another diagnostic
+    lines = [f"{_place(span)}: {diagnostic.code} {kind}{message}"]
     lines += _excerpt(span)
     for other in diagnostic.related:
         lines.append(f"  see {_place(other)}")
@@ -279,4 +284,4 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, str | int | None]:
 def as_json(diagnostics: Sequence[Diagnostic], summary: dict[str, object]) -> str:
     """One JSON object with all diagnostics and the summary of the run."""
     text = json.dumps({"diagnostics": [as_dict(item) for item in diagnostics], "summary": summary}, indent=1)
-    return text.replace("##[", "##\\u005b")  # the same to a reader of JSON, and no command to a CI runner
+    return _COMMAND.sub(lambda found: f"\\u{ord(found[0][0]):04x}{found[0][1:]}", text)  # the same to a reader of JSON

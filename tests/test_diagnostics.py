@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 
 import pytest
@@ -198,6 +199,27 @@ def test_harmless_text_looks_as_it_did() -> None:
     """Only a character without width stands between the colons."""
     assert harmless("a::b").replace("\u200b", "") == "a::b"
     assert harmless("a:b #[x]") == "a:b #[x]"
+
+
+@pytest.mark.parametrize("command", ["::error::x", ":::error:::x", "##[error]x", "##vso[task.x]y", "##teamcity[x]"])
+def test_no_ci_reads_a_command_in_any_form(command: str) -> None:
+    """GitHub, Azure and TeamCity each have a form; none is left, and JSON still says what was there."""
+    for text in (harmless(command), as_text(fault(command, 0, 1, command)), as_json([fault("x", 0, 1, command)], {})):
+        assert not re.search(r"::|##[A-Za-z]*\[", text.replace("\u200b", "|"))
+    assert json.loads(as_json([fault("x", 0, 1, command)], {}))["diagnostics"][0]["message"] == command
+
+
+def test_a_cloze_mark_can_be_copied_from_a_hint() -> None:
+    """No CI reads its colons, and nothing invisible is put between them."""
+    text = "Write `{{c1::word}}` or `{{c2::word::hint}}`."
+    assert harmless(text) == text
+    assert harmless("{{c1::a}}\n::error::x") == "{{c1::a}}\n:\u200b:error:\u200b:x"
+
+
+def test_no_line_of_a_message_poses_as_another_diagnostic() -> None:
+    """Its further lines are set in."""
+    lines = as_text(fault("abc", 0, 1, "a\nb.md:1:1: N001 c", "")).split("\n")
+    assert [line for line in lines if not line.startswith("  ")] == [lines[0]]
 
 
 # --- github and json ---

@@ -200,6 +200,93 @@ def test_allowing_a_rule_that_is_none_is_a_fault(allow: str, bad: str) -> None:
     assert bad in "".join(fault.message for fault in found)
 
 
+def replaced(code: str, *, prelude: str = "import asyncio") -> list[str]:
+    """The places in a set-up that L003 reports, as the source has them."""
+    found = lint(question("print(1)", setup=code), prelude=prelude)
+    return [fault.span.text for fault in found if fault.code == "L003"]
+
+
+REPLACED = {
+    "a function": ("def print(*values): ...", ["def print(*values): ..."]),
+    "a name": ("len = 3", ["len"]),
+    "a walrus and a loop": ("(sum := 1)\nfor next in []: pass", ["sum", "next"]),
+    "a class": ("class int: ...", ["class int: ..."]),
+    "from within a function": ("def f():\n    global print\n    print = 1", ["print"]),
+    "an import over a built-in": ("from os import open", ["from os import open"]),
+    "an import under a built-in's name": ("import pprint as print", ["import pprint as print"]),
+    "everything": ("from os import *", ["from os import *"]),
+    "the prelude's name": ("asyncio = object()", ["asyncio"]),
+    "an import over the prelude's name": ("import quick as asyncio", ["import quick as asyncio"]),
+    "a module's attribute": ("asyncio.sleep = 1", ["asyncio.sleep"]),
+    "a class of a module": ("asyncio.base_events.BaseEventLoop.close = 1", ["asyncio.base_events.BaseEventLoop.close"]),
+    "a class imported": ("from asyncio import Task\nTask.cancel = 1", ["Task.cancel"]),
+    "in a loop or a block": ("import sys\nwith open('x') as sys.stdout: ...", ["sys.stdout"]),
+    "one among several": ("import builtins, sys\na, builtins.print = 1, 2", ["builtins.print"]),
+    "a module under another name": ("import builtins as b\nb.print = 1", ["b.print"]),
+    "a module given another name": ("quick = asyncio\nquick.sleep = 1", ["quick.sleep"]),
+    "a module imported in place": ("__import__('asyncio').sleep = 1", ["__import__('asyncio').sleep"]),
+    "taken away": ("del asyncio.sleep", ["asyncio.sleep"]),
+    "setattr": ("setattr(asyncio, 'sleep', 1)", ["setattr(asyncio, 'sleep', 1)"]),
+    "its method": ("asyncio.__setattr__('sleep', 1)", ["asyncio.__setattr__('sleep', 1)"]),
+    "a module's names": ("vars(asyncio)['sleep'] = 1", ["vars(asyncio)['sleep']"]),
+    "a module's dictionary": ("asyncio.__dict__.update(sleep=1)", ["asyncio.__dict__.update(sleep=1)"]),
+    "the program's names": ("globals()['print'] = 1", ["globals()['print']"]),
+    "the modules": ("import sys\nsys.modules['asyncio'] = 1", ["sys.modules['asyncio']"]),
+    "a mock": ("from unittest import mock\nmock.patch('asyncio.sleep').start()", ["mock.patch('asyncio.sleep')"]),
+    "the built-ins": ("__builtins__.print = 1\n__builtins__['len'] = 1", ["__builtins__.print", "__builtins__['len']"]),
+    "a way inward": (
+        "print.__self__.print = 1\nf.__globals__['len'] = 1",
+        ["print.__self__.print", "f.__globals__['len']"],
+    ),
+    "text": ("exec('print = 1')", ["exec('print = 1')"]),
+    "behind wide characters": ("x = '日本é'; print = 1", ["print"]),
+}
+LEFT_ALONE = {
+    "names of its own": "def show(*values): print(*values)\nqueue = asyncio.Queue()\nselect = signal = 1",
+    "imports": "import asyncio, time, os.path\nfrom asyncio import TimeoutError, sleep, queues\nfrom time import time",
+    "the same import": "import asyncio\nimport asyncio.subprocess\nfrom datetime import datetime",
+    "everything of asyncio": "from asyncio import *",
+    "a local": "def f(print, id):\n    len = 1\n    return print, id, len\n[sum for sum in []]",
+    "an attribute of its own": "class A:\n    list = 1\n    def f(self): self.print = vars(self)['x'] = 1\nA.sum = 2",
+    "an environment": "import os\nos.environ['X'] = '1'\nos.environ.update(Y='2')",
+    "a call": "import random, logging\nrandom.seed(1)\nlogging.disable()\nprint(asyncio.sleep, vars(asyncio)['run'])",
+}
+
+
+@pytest.mark.parametrize(("code", "places"), REPLACED.values(), ids=REPLACED)
+def test_hidden_code_may_not_change_what_shown_code_means(code: str, places: list[str]) -> None:
+    """Built-ins, modules and the prelude's names are what the learner takes them for; the diagnostic says where not."""
+    assert replaced(code) == places
+
+
+@pytest.mark.parametrize("code", LEFT_ALONE.values(), ids=LEFT_ALONE)
+def test_hidden_code_may_do_what_it_likes_with_its_own(code: str) -> None:
+    """Names, attributes and locals that no shown code can mean."""
+    assert replaced(code) == []
+
+
+def test_a_prelude_is_hidden_code_too() -> None:
+    """One report for the deck, not one for each note, as for a file's set-up."""
+    twice = question("1") + question("2").replace("id: q", "id: other")
+    found = lint(twice, prelude='"print = 1"')
+    assert {(fault.code, fault.note, fault.span.file) for fault in found} == {("L003", None, "d/deck.yaml")}
+
+
+def test_a_check_counts_where_shown_code_follows() -> None:
+    """What comes last changes nothing."""
+    check = "\n```python check\nprint = 1\n```\n"
+    goes_on = "\n```python continue\n2\n```\n"
+    assert [fault.code for fault in lint(question("1", after=check + goes_on))] == ["L003"]
+    assert lint(question("1", after=check)) == []
+
+
+def test_shown_code_and_a_note_that_allows_it_may_replace_names() -> None:
+    """The learner sees it there."""
+    assert lint(question("print = asyncio.sleep = 1")) == []
+    assert lint(question("1", setup="print = 1", metadata="allow: [L003]")) == []
+    assert lint(question("1", setup="print = 1", metadata="allow: replaced-name")) == []
+
+
 def test_retired_notes_are_left_in_peace() -> None:
     """They are not run, and nobody mends them."""
     text = question("hidden", setup="hidden = 1", metadata='retired: "why"')

@@ -19,6 +19,7 @@ from generator.cli.build import build
 from generator.cli.check import check
 from generator.cli.preview import preview
 from generator.cli.start import doctor, init
+from generator.diagnostics import harmless
 from generator.terminal import guard, say, use_utf8
 
 DEFAULT = "build"
@@ -37,7 +38,7 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as problem:
         if isinstance(problem, click.UsageError) and problem.ctx is not None:
             say(problem.ctx.get_usage(), error=True)
-        say(f"make-deck: {problem.format_message()}", error=True)
+        say(f"make-deck: {harmless(problem.format_message())}", error=True)
         return problem.exit_code
     except click.Abort as stopped:  # click's form of KeyboardInterrupt
         raise KeyboardInterrupt from stopped

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from generator.diagnostics import Diagnostic, Rule, Span
 from generator.lint.names import Names, Use, read_names
+from generator.lint.replaced import replacements
 from generator.notes import Deck, Note, Program, Side, Snippet
 
 HIDDEN_NAME = Rule("L001", "code in a question uses a name that the card does not show")
 UNKNOWN_RULE = Rule("L002", "`allow` names no rule")
+REPLACED_NAME = Rule("L003", "code that no card shows changes what the shown code means")
 
-RULES = (HIDDEN_NAME, UNKNOWN_RULE)
+RULES = (HIDDEN_NAME, UNKNOWN_RULE, REPLACED_NAME)
 
 _BUILTINS = {
     *dir(builtins),
@@ -117,9 +119,41 @@ def unknown_rule(note: Note, deck: Deck) -> Iterator[Diagnostic]:
             yield UNKNOWN_RULE.at(note.metadata.get("allow", note.heading), f"`{word}` is no rule", hint, note=note.id)
 
 
+def replaced_name(note: Note, deck: Deck) -> Iterator[Diagnostic]:
+    """Code that no card shows changes what the shown code means.
+
+    A learner reads `print` and `asyncio.sleep` as what they are. A set-up, a check or the deck's prelude that binds a
+    built-in's name, or changes a module, makes a card true that is false everywhere else.
+
+    Bad:
+
+        ```python setup
+        def print(*values): ...
+
+        asyncio.sleep = quick
+        ```
+
+    Good, because the learner sees it and under a name of its own:
+
+        ```python
+        def show(*values): ...
+        ```
+    """
+    prelude = deck.config.prelude
+    known = read_names(prelude.code) if prelude else None
+    for snippet in dict.fromkeys(step for program in note.programs for step in _unseen_before(program)):
+        within = note.span.start <= snippet.span.start < note.span.end and snippet.span.source is note.span.source
+        for found in replacements(snippet.code, _BUILTINS, Names() if snippet is prelude else known or Names()):
+            hint = "Use a name of its own, or show the code; where this is the lesson, `allow: [L003]` in the note."
+            place = snippet.locate(found.line, found.column, found.column + len(found.text))
+            message = f"hidden code {found.what}"
+            yield REPLACED_NAME.at(place, message, hint, note=note.id if within else None)
+
+
 CHECKS: dict[str, tuple[Rule, Callable[[Note, Deck], Iterator[Diagnostic]]]] = {
     "hidden-name": (HIDDEN_NAME, hidden_name),
     "unknown-rule": (UNKNOWN_RULE, unknown_rule),
+    "replaced-name": (REPLACED_NAME, replaced_name),
 }
 
 
@@ -137,6 +171,12 @@ def _around(snippet: Snippet, programs: Iterable[Program]) -> tuple[set[str], bo
             raises = program.raises[1] if program.raises else ""
             return hidden, raises in ("NameError", "UnboundLocalError") or "exception" in program.bugs
     return set(), False
+
+
+def _unseen_before(program: Program) -> Iterator[Snippet]:
+    """What runs before a program's last block and is on no card."""
+    last = program.steps.index(program.blocks[-1]) if program.blocks else 0
+    return (step for step in (*program.setup, *program.steps[:last]) if not step.shown)
 
 
 def _place(use: Use, snippet: Snippet) -> Span:

@@ -28,25 +28,40 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names that code binds at module level, with the order of the first time; a star import binds any."""
+    """Names that code binds at module level, with the order of the first time; a star import binds any.
+
+    `origins` tells of each bound name what was imported under it, "module" or "module.name"; "" is anything else.
+    """
 
     bound: dict[str, int] = field(default_factory=dict)
     uses: tuple[Use, ...] = ()
     star: bool = False
+    origins: dict[str, set[str]] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=512)
+def parsed(code: str) -> ast.Module | None:
+    """The syntax tree of a piece of code; None where it does not parse."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 @lru_cache(maxsize=512)  # a file's set-up is asked for again with each of its notes
 def read_names(code: str) -> Names | None:
     """The names of a piece of code, by Python's rules of scopes; None where it does not parse."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+        tree = parsed(code)
+        if tree is None:
+            return None
         reader = _NameReader()
         reader.visit(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (ValueError, RecursionError, MemoryError):
         return None
-    return Names(reader.module.bound, tuple(reader.free_uses()), reader.star)
+    return Names(reader.module.bound, tuple(reader.free_uses()), reader.star, reader.origins)
 
 
 @dataclass(slots=True)
@@ -77,6 +92,7 @@ class _NameReader(ast.NodeVisitor):
         self.order = 0
         self.guards = 0
         self.star = False
+        self.origins: dict[str, set[str]] = {}
 
     def free_uses(self) -> Iterator[Use]:
         """Uses that no scope but the module's can answer."""
@@ -95,12 +111,15 @@ class _NameReader(ast.NodeVisitor):
             scope = scope.parent
         return self.module
 
-    def bind(self, name: str, scope: _Scope | None = None) -> None:
+    def bind(self, name: str, scope: _Scope | None = None, origin: str = "") -> None:
         scope = scope or self.scope
         self.order += 1
         if name in scope.of_outer:
             return
-        (self.module if name in scope.of_module else scope).bound.setdefault(name, self.order)
+        scope = self.module if name in scope.of_module else scope
+        scope.bound.setdefault(name, self.order)
+        if scope is self.module:
+            self.origins.setdefault(name, set()).add(origin)
 
     def use(self, name: str, node: ast.expr) -> None:
         self.order += 1
@@ -185,14 +204,15 @@ class _NameReader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.bind(alias.asname or alias.name.partition(".")[0])
+            top = alias.name.partition(".")[0]
+            self.bind(alias.asname or top, origin=alias.name if alias.asname else top)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             if alias.name == "*":
                 self.star = True
             else:
-                self.bind(alias.asname or alias.name)
+                self.bind(alias.asname or alias.name, origin=f"{node.module}.{alias.name}")
 
     def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         guarded = any(_catches_name_errors(handler) for handler in node.handlers)
