@@ -75,16 +75,19 @@ class Source:
         """Text of line `line` (from 1) without its line end; empty past the last line."""
         if not 1 <= line <= len(self.line_starts):
             return ""
-        start = self.line_starts[line - 1]
-        end = self.text.find("\n", start)
-        return self.text[start:] if end == -1 else self.text[start:end]
+        return self.text[self.line_starts[line - 1] : self._line_end(line)]
+
+    def _line_end(self, line: int) -> int:
+        """Offset of the line end of `line`, or of the end of the text."""
+        return self.line_starts[line] - 1 if line < len(self.line_starts) else len(self.text)
 
     def offset(self, line: int, column: int = 1) -> int:
         """Offset of a position; clamped into the line and the file, so that the result is always valid."""
         if line > len(self.line_starts):
             return len(self.text)
-        start = self.line_starts[max(line, 1) - 1]
-        return start + min(max(column, 1) - 1, len(self.line_text(max(line, 1))))
+        line = max(line, 1)
+        start = self.line_starts[line - 1]
+        return start if column <= 1 else min(start + column - 1, self._line_end(line))
 
     def span(self, start: int, end: int | None = None) -> Span:
         """The span of offsets `start` to `end` (exclusive); clamped into the text."""
