@@ -101,6 +101,7 @@ def command(
     hidden: Sequence[Path],
     scratch_size: int,
     user_namespace: bool,
+    as_pid_1: bool,
     descriptors: Mapping[str, int],
     filter_descriptor: int,
 ) -> list[str]:
@@ -108,9 +109,11 @@ def command(
 
     `hidden` are folders to leave empty should they lie in a tree that is shown. `descriptors` hold the content of the
     `files`, `filter_descriptor` the system call filter. Without `user_namespace`, which takes root, the program
-    starts as root with just the rights to become somebody else, which it must do first of all.
+    starts as root with just the rights to become somebody else, which it must do first of all. `as_pid_1`: it is the
+    namespace's first process itself; else bubblewrap is, and passes its end on.
     """
-    words = [program.path, *_namespaces(user_namespace), "--seccomp", str(filter_descriptor), *_system(hidden)]
+    words = [program.path, *_namespaces(user_namespace), *(["--as-pid-1"] if as_pid_1 else [])]
+    words += ["--seccomp", str(filter_descriptor), *_system(hidden)]
     for path, descriptor in descriptors.items():
         words += ["--perms", "0444", "--file", str(descriptor), path]
     for source, target in [*installation.roots, *((os.path.realpath(path), str(path)) for path in extra)]:
@@ -123,12 +126,14 @@ def command(
     for path, folder in _LINKS.items():
         if not any(name.startswith(f"{path}/") for name in taken):  # an interpreter in /tmp: then TMPDIR must do
             words += ["--symlink", f"{SCRATCH}/{folder}", path]
-    return [*words, "--remount-ro", "/", "--chdir", SCRATCH, "--"]
+    for path in [*_masked(hidden), "/"]:  # now that all is mounted: else a place to write that nobody empties
+        words += ["--remount-ro", path]
+    return [*words, "--chdir", SCRATCH, "--"]
 
 
 def _namespaces(user_namespace: bool) -> list[str]:
     words = [f"--unshare-{kind}" for kind in ("pid", "net", "ipc", "uts", "cgroup-try")]
-    words += ["--hostname", HOSTNAME, "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
+    words += ["--hostname", HOSTNAME, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if user_namespace:
         return [*words, "--unshare-user", "--uid", str(USER), "--gid", str(USER)]
     return words + [word for capability in _CAPABILITIES for word in ("--cap-add", capability)]
@@ -142,7 +147,7 @@ def _system(hidden: Sequence[Path]) -> list[str]:
             words += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             words += ["--ro-bind", path, path]
-    for path in _masked([*hidden, Path("/usr/src")]):
+    for path in _masked(hidden):
         words += ["--tmpfs", path]
     words += ["--proc", "/proc", "--dir", "/etc", "--dir", "/dev"]
     for path in SETTINGS:
@@ -173,5 +178,6 @@ def _is_system(path: str) -> bool:
 
 
 def _masked(hidden: Sequence[Path]) -> list[str]:
-    found = [os.path.realpath(path) for path in hidden]
+    """Folders below the system's to leave empty: `hidden`, and where images keep an application's source."""
+    found = [os.path.realpath(path) for path in [*hidden, Path("/usr/src")]]
     return [path for path in dict.fromkeys(found) if path not in SYSTEM and _is_system(path) and os.path.isdir(path)]

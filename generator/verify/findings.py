@@ -46,7 +46,8 @@ FINDINGS: dict[str, Description] = {
         nameable=False,
     ),
     "never-awaited": Description(
-        Rule("V004", "a coroutine is never awaited"), "Await it, make a task of it, or close it."
+        Rule("V004", "a coroutine is never awaited"),
+        "Await it (`async for` a generator, `async with` a context manager), make a task of it, or close it.",
     ),
     "task-pending": Description(
         Rule("V005", "a task is still running at the end"),

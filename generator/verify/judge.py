@@ -17,6 +17,8 @@ from generator.verify.plan import Job, Site
 from generator.verify.promises import Printed, first_line, mismatches, sites_of, split_output
 
 _UNKNOWN_MODULE = re.compile(rf"NameError: name '({'|'.join(sorted(sys.stdlib_module_names))})' is not defined")
+_PROCESS = re.compile(r"subprocess \d+ is still running|unclosed transport <\w*SubprocessTransport pid=\d+ running")
+_LEFT = "a process is still running when the code has ended"
 _CONSEQUENCES = frozenset(
     {"task-pending", "unclosed-resource", "thread-left", "process-left", "exception-not-retrieved"}
 )
@@ -108,7 +110,7 @@ def _found(job: Job, nonce: str, run: Execution) -> Iterator[Finding]:
     yield from _ending(job, run.report)
     yield from _observed(job, run.report)
     if run.left or run.report.get("left"):
-        yield Finding("process-left", job.span(None), "a process is still running when the code has ended")
+        yield Finding("process-left", job.span(None), _LEFT)
     if run.errors:
         text = run.errors.decode("utf-8", "replace").strip()
         yield Finding("stderr", job.span(None), _short(text) or "blank lines")
@@ -192,7 +194,13 @@ def _places(job: Job, sites: Sequence[Site]) -> tuple[Span, ...]:
 
 _SEEN: Mapping[str, tuple[str, str]] = {
     "never_awaited": ("never-awaited", "coroutine `{name}` was never awaited"),
+    "never_iterated": ("never-awaited", "`{name}` is called, and what it returns is never used: none of its code runs"),
     "pending": ("task-pending", "task `{name}` is still running when the code ends"),
+    "timers": ("task-pending", "the timer of `{name}` never fires: the code ends before it is due"),
+    "foreign_calls": (
+        "exception",
+        "{name}() of a loop that runs in another thread, which is not safe: use call_soon_threadsafe()",
+    ),
     "loop_errors": ("exception-not-retrieved", "{message}: {error}"),
     "unraisable": ("exception", "an error that could not be raised: {error}"),
     "thread_errors": ("exception", "in thread {thread}: {error}"),
@@ -202,6 +210,7 @@ _SEEN: Mapping[str, tuple[str, str]] = {
     "deprecated": ("deprecated", "{text}"),
     "stderr": ("stderr", "{text}"),
     "threads": ("thread-left", "thread {name} is still running when the code has ended"),
+    "processes": ("process-left", _LEFT),
     "refused": ("refused", "{text}"),
 }
 
@@ -212,7 +221,12 @@ def _observed(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
         name, form = _SEEN.get(kind, ("refused", f"an unknown observation, {kind}"))
         for item in items:
             facts = {key: _short(str(value)) for key, value in item.items() if key != "site"}
+            if facts.get("text") == "loop is closed":  # all that a StreamWriter says then
+                facts["text"] = "a StreamWriter is not closed"
             sites = sites_of([item.get("site")])
+            if _PROCESS.match(facts.get("text", "")):  # whether it is gone a moment later is an accident
+                yield Finding("process-left", job.span(None), _LEFT)
+                continue
             yield Finding(name, job.span(sites[0] if sites else None), form.format_map(_Missing(facts)))
     for name in report.get("tampered") or ():
         yield Finding("refused", job.span(None), f"it replaced {_short(str(name))}, which the verdict rests on")

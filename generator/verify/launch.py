@@ -40,8 +40,8 @@ class Launcher:
 
     @property
     def wrapped(self) -> bool:
-        """Whether another program stands between us and the interpreter, and passes its end on."""
-        return self.sandbox.way.program is not None
+        """Whether another process stands between us and a single program, and passes its end on."""
+        return self.sandbox.way.program is not None or sys.platform.startswith("linux")
 
     @property
     def _environ(self) -> dict[str, str]:
@@ -62,10 +62,9 @@ class Launcher:
     def start_once(self, report: int) -> subprocess.Popen[bytes]:
         """An interpreter for one program, which reports on the descriptor `report`. Raises OSError."""
         number, handles = _passed_on(report)
-        launch = self.sandbox.launch("inside.once:main", [str(number)], environ=self._environ)
-        options = {**launch.options(*([] if handles else [report])), **handles}
         # The program itself must not be process 1, to which the kernel delivers no signal that it does not handle.
-        launch.argv = [word for word in launch.argv if word != "--as-pid-1"]
+        launch = self.sandbox.launch("inside.once:main", [str(number)], environ=self._environ, as_pid_1=False)
+        options = {**launch.options(*([] if handles else [report])), **handles}
         return _started(launch, {**options, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE})
 
 
@@ -93,6 +92,15 @@ def _passed_on(descriptor: int) -> tuple[int, dict[str, Any]]:
     return handle, {"startupinfo": startup, "close_fds": True}
 
 
+def _repository() -> list[Path]:
+    """The one that make-deck runs in: where it lies below /usr, as in a container, a snippet would see it."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return []
+    return [folder for folder in (here, *here.parents) if (folder / ".git").exists()][:1]
+
+
 def launcher(
     interpreter: Interpreter, hash_seed: int = 0, *, require_sandbox: bool, hidden: tuple[Path, ...] = ()
 ) -> Launcher:
@@ -101,7 +109,7 @@ def launcher(
     `MAKE_DECK_RUNNER=spawn` in the environment asks for a fresh interpreter for each program.
     """
     try:
-        sandbox = detect(Path(interpreter.path), environ=os.environ, hidden=hidden)
+        sandbox = detect(Path(interpreter.path), environ=os.environ, hidden=(*hidden, *_repository()))
     except (OSError, ValueError) as error:
         raise MachineError(str(error)) from error
     if require_sandbox and sandbox.state != "full":

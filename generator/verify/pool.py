@@ -225,8 +225,8 @@ class Worker:
             self._close_pipe(run, descriptor)
         self.running = None
         execution = _execution(run, run.answer)
-        worn = not run.answer.get("clean", True) or (execution.report or {}).get("fixed_port")
-        if worn:  # a port chosen by number may stay taken in this worker's network
+        # A port chosen by number may stay taken in this worker's network; who ends without a report does not say.
+        if not run.answer.get("clean", True) or execution.report is None or execution.report.get("fixed_port"):
             self.close()
         return run.job, run.nonce, execution
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from generator.verify import expect
 from generator.verify.judge import Execution
 from generator.verify.plan import Job
 from generator.verify.promises import mismatches, split_output
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # some end a line for one reader or another
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ def rewrites_of(job: Job, nonce: str, run: Execution) -> list[Rewrite]:
     """The rewrites that make every expectation of `job` say what this run printed; for a run with no other problem."""
     found: list[Rewrite] = []
     for item in mismatches(job, split_output(run.output, nonce), run.report or {}):
+        if _CONTROL.search(item.printed):
+            continue  # what is behind a line end of its own would be code
         if item.comment is not None:
             found += of_comment(item.comment, item.snippet, item.printed, job.note.id)
         else:
@@ -42,7 +47,7 @@ def of_fence(fence: Snippet, printed: str, note: str) -> Rewrite | None:
     opening, closing = source.line_text(first), source.line_text(last)
     indent = opening[: len(opening) - len(opening.lstrip(" "))]
     mark = opening.strip()[0]
-    if any(line.lstrip().startswith(mark * 3) for line in printed.split("\n")) or "\0" in printed:
+    if any(line.lstrip().startswith(mark * 3) for line in printed.split("\n")):
         return None
     if last == first or not closing.strip().startswith(mark * 3):
         return None  # a fence without an end: the file must be mended first

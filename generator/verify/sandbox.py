@@ -156,16 +156,18 @@ class Sandbox:
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
         extra: Sequence[Path] = (),
+        as_pid_1: bool = True,
     ) -> Launch:
         """Starts `entry` ("package.module:function") as `function(config, *arguments)`; `app` is the package's folder.
 
-        `environ` is added to the small clean environment; `extra` files and folders can be read too.
+        `environ` is added to the small clean environment; `extra` files and folders can be read too. `as_pid_1` makes
+        it the first process of a namespace, which reaps orphans and which no signal ends that it does not handle.
         """
         limits = limits or Limits()
         module, _, function = entry.partition(":")
         uid = _free_user() if self.way.drop != "no" else None
         if self.way.program is not None:
-            launch = self._wrapped(self.way.program, uid, app, limits, extra)
+            launch = self._wrapped(self.way.program, uid, app, limits, extra, as_pid_1)
             folder = bubblewrap.APP
         else:
             launch = self._bare(uid, app, limits, extra)
@@ -194,7 +196,13 @@ class Sandbox:
         }
 
     def _wrapped(
-        self, program: Bubblewrap, uid: int | None, app: Path, limits: Limits, extra: Sequence[Path]
+        self,
+        program: Bubblewrap,
+        uid: int | None,
+        app: Path,
+        limits: Limits,
+        extra: Sequence[Path],
+        as_pid_1: bool,
     ) -> Launch:
         made: list[int] = []
         inside = uid if uid is not None and self.way.drop == "inside" else bubblewrap.USER
@@ -213,6 +221,7 @@ class Sandbox:
             hidden=self.hidden,
             scratch_size=limits.scratch,
             user_namespace=self.way.drop != "inside",
+            as_pid_1=as_pid_1,
             descriptors=contents,
             filter_descriptor=filter_descriptor,
         )

@@ -105,3 +105,9 @@ def test_a_comment_without_a_print_is_never_met() -> None:
         (item.first, item.last) for item in expect.comments(snippet("#> 1\nfor n in (1, 2):  #> 2\n    print(n)\n"))
     ]
     assert found == [(1, 1), (2, 2)]
+
+
+def test_an_expectation_may_not_take_for_ever() -> None:
+    """Ten thousand lines behind `...`, held against thirty thousand, would keep the verifier busy for minutes."""
+    assert not expect.matches("...\n" + "a\n" * 10_000 + "b", "a\n" * 30_000)
+    assert expect.matches("...\n" + "a\n" * 10_000, "a\n" * 10_000)

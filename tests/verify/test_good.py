@@ -16,7 +16,13 @@ from generator.verify.findings import OUT_OF_RANGE
 
 pytestmark = pytest.mark.sandbox  # a partial sandbox refuses sockets, which many of the programs need
 GOOD = Path(__file__).parent / "good"
-STRESSED = {"Cancelling", "Streams and sockets", "Processes", "Threads"}  # topics that load may upset
+STRESSED = {
+    "Cancelling",
+    "Streams and sockets",
+    "Processes",
+    "Threads",
+    "Threads that wait",
+}  # topics that load may upset
 ROUNDS = 3
 LONE_ATTEMPTS = 3
 

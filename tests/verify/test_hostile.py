@@ -16,6 +16,7 @@ from decks import deck_of
 from test_findings import expected, places
 
 from generator.diagnostics import as_github, as_text
+from generator.notes import Deck
 from generator.verify import Options, verify_deck
 
 pytestmark = pytest.mark.sandbox
@@ -56,7 +57,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
         yield {"HOME": str(home), "PROJECT": str(project), "PORT": str(port.getsockname()[1]), "SOCKET": name}
 
 
-WATCHED_BY_THE_SERVER = ("id: inodes", "id: memory-tree")
+WATCHED_BY_THE_SERVER = ("id: inodes", "id: memory-tree", "id: memory-shared")
 """What no kernel limit stops and the fork server looks for; a program without a server is stopped by its wall time."""
 
 
@@ -74,6 +75,16 @@ def hostile_deck(folder: Path, machine: dict[str, str], *, server: bool) -> Path
     notes = [note + CANARY.format(number=number) for number, note in enumerate(notes)]
     (target / "01-hostile.md").write_text(head + "\n".join(notes), encoding="utf-8")
     return target
+
+
+def small_deck(folder: Path, *programs: str) -> Deck:
+    """A deck of a note for each program, a0, a1 ..."""
+    target = folder / "small"
+    target.mkdir()
+    (target / "deck.yaml").write_text("format: 1\nname: Small\nnamespace: tests.small\n", encoding="utf-8")
+    notes = [f"## Q {n}\n<!-- id: a{n} -->\nA\n```python\n{code.strip()}\n```\n" for n, code in enumerate(programs)]
+    (target / "01-small.md").write_text("---\ndeck: Small\n---\n" + "\n".join(notes), encoding="utf-8")
+    return deck_of(target)
 
 
 @pytest.mark.parametrize("runner", ["fork", "spawn"])
@@ -96,3 +107,71 @@ def test_hostile_notes(runner: str, tmp_path: Path, machine: dict[str, str], mon
         ["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True, check=False
     )
     assert "bwrap" not in children.stdout
+
+
+ESCAPE = """
+import os
+
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "{seconds}"])
+    os._exit(0)
+os.wait()
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize("runner", ["fork", "spawn"])
+@pytest.mark.parametrize("state", ["full", "partial", "none"])
+def test_nothing_outlives_the_run(
+    state: str, runner: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has left its parent, session and group is ended, with and without walls around it."""
+    monkeypatch.setenv("MAKE_DECK_RUNNER", runner)
+    monkeypatch.setenv("MAKE_DECK_SANDBOX", state)
+    seconds = str(secrets.randbelow(10**6) + 10**6)
+    deck = small_deck(tmp_path, ESCAPE.format(seconds=seconds, end=end))
+    verification, diagnostics = verify_deck(deck, Options(cache=False, jobs=1))
+    assert (verification.sandbox, verification.runner) == (state, runner)
+    assert [item.finding for item in diagnostics] == ["no-result" if "_exit" in end else "crashed"]
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert f"sleep {seconds}" not in running
+
+
+def test_a_port_left_behind_is_free_again(tmp_path: Path) -> None:
+    """A snippet that ends without a report may have used one: the next one finds it free."""
+    use = """
+import socket
+
+server = socket.create_server(("127.0.0.1", 50007))
+client = socket.create_connection(("127.0.0.1", 50007))
+server.accept()[0].close()
+client.close()
+server.close()
+"""
+    bind = """
+import socket
+
+with socket.socket() as one:
+    one.bind(("127.0.0.1", 50007))
+"""
+    _, diagnostics = verify_deck(
+        small_deck(tmp_path, use + "import os\nos._exit(0)", bind), Options(cache=False, jobs=1)
+    )
+    assert [(item.note, item.finding) for item in diagnostics] == [("a0", "no-result")]
+
+
+@pytest.mark.parametrize("runner", ["fork", "spawn"])
+def test_a_partial_sandbox_verifies_what_needs_no_more(
+    runner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the verifier itself looks at there, and may not, is no attempt of the snippet."""
+    monkeypatch.setenv("MAKE_DECK_RUNNER", runner)
+    monkeypatch.setenv("MAKE_DECK_SANDBOX", "partial")
+    plain = "import asyncio\n\nawait asyncio.sleep(1)\nawait asyncio.to_thread(print, 1)"
+    child = "import asyncio\n\nprocess = await asyncio.create_subprocess_exec('true')\nawait process.wait()"
+    verification, diagnostics = verify_deck(small_deck(tmp_path, plain, child), Options(cache=False, jobs=1))
+    assert diagnostics == []
+    assert {verdict.name for verdict in verification.verdicts.values()} == {"VERIFIED"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from boxes import FULL, NONE, PARTIAL, Box, box, open_folder
 
 from generator.verify import sandbox
+from generator.verify.interpreters import find
+from generator.verify.launch import launcher
 from generator.verify.sandbox import Limits
 
 pytestmark = pytest.mark.sandbox
@@ -551,6 +554,29 @@ def test_a_fixed_port_is_told(full: Box) -> None:
     bind = "import socket\nwith socket.socket() as one:\n    one.bind(('127.0.0.1', {}))"
     assert full.run(bind.format(8888)).fixed_port
     assert not full.run(bind.format(0)).fixed_port
+
+
+def test_a_hidden_folder_cannot_be_written() -> None:
+    """Where something lies in front of one, nobody empties it: without Landlock, too, it is no place to write."""
+    for walls in FULL.values():
+        with box(replace(walls, landlock=0)) as one:
+            assert one.run("open('/usr/src/left', 'w')").output.startswith("OSError(30")
+
+
+def test_the_repository_is_hidden_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container it may lie below /usr, all of which a snippet sees; its `.git` may hold a token."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    assert tmp_path in launcher(find(""), require_sandbox=False).sandbox.hidden
+
+
+def test_a_single_program_is_not_the_first_process() -> None:
+    """A server is, so that it reaps orphans; a program is not: process 1 ignores the signals it does not handle."""
+    first = [FULL["full"].launch("module:function", as_pid_1=wanted) for wanted in (True, False)]
+    for launch in first:
+        launch.close()
+    assert ["--as-pid-1" in launch.argv for launch in first] == [True, False]
 
 
 def test_limits_can_be_lowered() -> None:

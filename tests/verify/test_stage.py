@@ -236,6 +236,16 @@ def test_rewrites_say_what_was_printed(deck: Maker) -> None:
     assert applied(source.text, verification.rewrites) == source.text.replace(body, wanted)
 
 
+@pytest.mark.parametrize("end", ["\\r", "\\x0b", "\\x85", "\\u2028", "\\x1b[2J"])
+@pytest.mark.parametrize("expectation", ["  #> b", "\n```\n\n```output\nb"])
+def test_what_would_end_a_line_is_not_written_down(deck: Maker, end: str, expectation: str) -> None:
+    """A printed line end that is none of ours would make code of what follows, or act in a terminal."""
+    made = deck(("a", python(f'print("a{end}import os"){expectation}')))
+    verification, diagnostics = verify_deck(made, Options(cache=False))
+    assert [item.finding for item in diagnostics] == ["wrong-output"]
+    assert verification.rewrites == frozenset()
+
+
 def test_code_with_another_fault_is_not_rewritten(deck: Maker) -> None:
     """What a faulty program prints is no truth to write down."""
     made = deck(("a", python('asyncio.sleep(1)\nprint("a")  #> b')))

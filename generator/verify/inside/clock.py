@@ -12,7 +12,7 @@ the same virtual time. It moves in three ways:
 A jump lands where epoll would have woken the loop: its time-out is rounded up to a millisecond, so timers that real
 asyncio runs in one turn of the loop run in one turn here too.
 
-`jumping` teaches the event loops to jump.
+`jumping` teaches the event loops to jump; `waits` looks after calls that block.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, cast
 
 TICK = 1e-6  # seconds that pass with every reading
 START = 1000.0  # seconds: what monotonic() begins at, the same in every run
-BLOCKED = 0.2  # seconds that a wait inside a running loop lasts before it is told; one for what has ended takes none
 SLICE = 0.05  # seconds: how long a real wait lasts before the threads are looked at again
 MAX_JUMPS = 20_000
 MAX_SECONDS = 7 * 86_400.0
@@ -83,6 +83,11 @@ class Clock:
         self._unfinished: dict[int, int] = {}  # id of a thread pool's queue -> work given to the pool, not finished
         self._asleep_for_real: set[int] = set()
         self._wake_ups: list[Callable[[], None]] = []
+        self.woken = 0  # sleeps of other threads that have ended
+        self.starting = 0.0  # seconds of real time spent in starting processes
+        self.blocked: dict[
+            int, Any
+        ] = {}  # thread ident -> the condition, lock or thread that it waits for, without a limit
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +169,7 @@ class Clock:
 
     def _wake_by_real_time(self, gate: threading.Lock, due: float) -> None:
         with self._lock:
+            self.woken += 1
             self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[2] is not gate]
             heapq.heapify(self._sleepers)
             self.now = max(self.now, due - self._flowed())
@@ -172,7 +178,7 @@ class Clock:
         """In a process that the program forked: virtual time goes on there as real time does, without jumps."""
         self.now += self._flowed()
         self._lock = threading.RLock()
-        self._sleepers, self._unfinished, self._wake_ups = [], {}, []
+        self._sleepers, self._unfinished, self._wake_ups, self.blocked = [], {}, [], {}
         self.forked, self._kept, self._flowing, self._flow_start = True, True, 1, real_monotonic()
 
     def _sleep_in_main(self, seconds: float) -> None:
@@ -200,6 +206,7 @@ class Clock:
         with self._lock:
             now = self.now + self._flowed()
             while self._sleepers and self._sleepers[0][0] <= now:
+                self.woken += 1
                 heapq.heappop(self._sleepers)[2].release()
 
     def next_sleeper(self) -> float | None:
@@ -209,9 +216,9 @@ class Clock:
     # --- threads -----------------------------------------------------------------------------------------------------
 
     def others_busy(self) -> bool:
-        """Whether another thread may be at work: neither asleep on this clock nor idle in a pool."""
+        """Whether another thread may be at work: neither asleep on this clock, nor idle in a pool, nor blocked."""
         with self._lock:
-            asleep = {ident for *_, ident in self._sleepers}
+            asleep = self._unwoken({ident for *_, ident in self._sleepers})
             unfinished = dict(self._unfinished)
         pools = concurrent.futures.thread._threads_queues
         workers: dict[int, list[bool]] = {}  # id of a pool's queue -> for each worker whether it is asleep
@@ -226,6 +233,24 @@ class Clock:
                 return True
         # More jobs than workers wait in the queue; they are no work as long as every worker is asleep.
         return any(min(unfinished.get(queue, 0), len(asleep)) > sum(asleep) for queue, asleep in workers.items())
+
+    def _unwoken(self, asleep: set[int]) -> set[int]:
+        """`asleep` and the threads whose wait without a limit goes on; not who has been woken, or is about to be.
+
+        Whoever notifies a condition takes a waiter off its list before the thread itself has come back.
+        """
+        if not self.blocked:
+            return asleep
+        blocked = dict(self.blocked)
+        known = Counter(map(id, blocked.values()))
+        joined = []
+        for ident, what in blocked.items():
+            if isinstance(what, threading.Thread):
+                joined.append((ident, what))
+            elif what.goes_on() if hasattr(what, "goes_on") else len(what._waiters) >= known[id(what)]:
+                asleep.add(ident)
+        asleep.update(ident for ident, thread in joined if thread.is_alive() and thread.ident in asleep)
+        return asleep
 
     def outside(self) -> bool:
         """Whether a child process or an alarm may still bring something about."""
@@ -294,7 +319,10 @@ def _children_alive() -> bool:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return False
-    return ended is None or any(_runs(pid) for pid in _children())
+    try:
+        return ended is None or any(_runs(pid) for pid in _children())
+    except OSError:  # no /proc, or not for us: nobody can tell, and so time flows
+        return True
 
 
 def _children() -> list[str]:
@@ -375,16 +403,7 @@ def install() -> None:
     time.strftime = _posing(strftime, "strftime")
     time.sleep = _posing(_sleep, "sleep")
     subprocess.Popen.__init__ = _starting(subprocess.Popen.__init__)  # type: ignore[method-assign]
-    for owner, names in (
-        (threading.Condition, ("wait",)),  # of it are made Event, Barrier, queue.Queue and the futures of pools
-        (threading.Thread, ("join",)),
-        (subprocess.Popen, ("wait", "communicate")),
-        (os, ("waitpid", "system")),
-        (multiprocessing.process.BaseProcess, ("join",)),
-    ):
-        for name in names:
-            if hasattr(owner, name):
-                setattr(owner, name, _flowing(getattr(owner, name)))
+    multiprocessing.process.BaseProcess.start = _starting(multiprocessing.process.BaseProcess.start)  # type: ignore[method-assign]
 
 
 def _starting(start: Any) -> Any:
@@ -393,30 +412,10 @@ def _starting(start: Any) -> Any:
     @functools.wraps(start)
     def starting(*args: Any, **kwargs: Any) -> Any:
         CLOCK.keep_flowing(CLOCK.virtual)
-        return start(*args, **kwargs)
+        begun = real_monotonic()
+        try:
+            return start(*args, **kwargs)
+        finally:
+            CLOCK.starting += real_monotonic() - begun
 
     return starting
-
-
-def _flowing(wait: Any) -> Any:
-    """`wait`, a function that blocks for real; time flows meanwhile where the main thread calls it."""
-    running_loop, main, current = asyncio._get_running_loop, threading.main_thread(), threading.current_thread
-
-    @functools.wraps(wait)
-    def waiting(*args: Any, **kwargs: Any) -> Any:
-        if running_loop() is not None:
-            begun = real_monotonic()
-            try:
-                return wait(*args, **kwargs)
-            finally:
-                if real_monotonic() - begun > BLOCKED:
-                    CLOCK.on_block(f"{wait.__qualname__}()", sys._getframe(1))
-        if not CLOCK.virtual or current() is not main:
-            return wait(*args, **kwargs)
-        try:
-            with CLOCK.flow():
-                return wait(*args, **kwargs)
-        finally:
-            CLOCK.keep_flowing(CLOCK.outside())
-
-    return waiting

@@ -11,14 +11,13 @@ import asyncio.base_events
 import asyncio.selector_events
 import concurrent.futures.thread
 import contextlib
-import os
 import selectors
-import socket
 import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from . import waits
 from .clock import CLOCK, SLICE, real_monotonic, real_sleep
 
 GRACE = 0.005  # seconds of real time given to data under way between sockets of this process, before a jump
@@ -83,26 +82,7 @@ def _has_descriptors(selector: Any) -> bool:
 
 def _leads_outside(selector: Any) -> bool:
     """Whether a watched descriptor may become ready through anything but this process and its children."""
-    return any(not _is_local(fd) for fd in _own_descriptors(selector))
-
-
-def _is_local(fd: int) -> bool:
-    try:
-        what = os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return False
-    if what.startswith("pipe:") or what == "anon_inode:[eventfd]":
-        return True
-    if not what.startswith("socket:"):
-        return False
-    try:
-        with socket.socket(fileno=os.dup(fd)) as sock:
-            if sock.family not in (socket.AF_INET, socket.AF_INET6):
-                return sock.family == getattr(socket, "AF_UNIX", None)
-            host = sock.getsockname()[0]
-            return host in ("::1", "0.0.0.0", "::") or host.startswith(("127.", "::ffff:127."))  # noqa: S104 - compared
-    except OSError:
-        return False
+    return any(not waits.is_local(fd) for fd in _own_descriptors(selector))
 
 
 _jumping_classes: dict[type, type] = {}
@@ -119,7 +99,8 @@ def _jumping(kind: type) -> type:
 
 
 def install() -> None:
-    """Put jumping in place in every event loop and thread pool of this process, once."""
+    """Put jumping in place in every event loop and thread pool of this process, and in what blocks, once."""
+    waits.install()
     _install_loops()
     _install_pools()
 

@@ -24,6 +24,8 @@ def main(config: confine.Config, report: str) -> None:
     walls = confine.prepare(config)
     if not walls.clean_scratch():
         raise OSError("the scratch folder cannot be used")
+    if confine.LINUX and not config["namespaces"]:
+        confine.go_on_guarded()
     watch = Watch(refusals.of(config, os.getppid()))
     clock.install()
     jumping.install()

@@ -23,6 +23,7 @@ from typing import Any
 
 from .clock import CLOCK, Stuck
 from .steps import Step, compile_all, needs_loop
+from .unused import dropped_generators
 from .watch import Watch
 from .wire import clipped, mark
 
@@ -111,6 +112,8 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
         outcome.step, outcome.error = failed
     else:
         outcome.mode = "loop" if needs_loop(steps, script=bool(job["script"])) else "script"
+        for site, name in dropped_generators(steps):
+            watch.note("never_iterated", site, name=name)
         runner = _Run(job, steps, module, outcome, watch)
         (runner.in_loop if outcome.mode == "loop" else runner.as_script)()
         del runner

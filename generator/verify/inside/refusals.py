@@ -48,6 +48,8 @@ class RefusalWatch:
         """What was tried, in words: "open /etc/passwd for writing". At most `MOST`."""
         self.on_attempt: Callable[[str], None] = lambda what: None
         """Called with each of them, while the frames of the attempt are still there."""
+        self.on_unraisable: Callable[[Any, Any], None] = lambda hook, unraisable: None
+        """Called with every error that cannot be raised, before the `sys.unraisablehook` of the moment is."""
         self.fixed_port = False
         """Whether a TCP or UDP port was chosen by number: it may stay taken for a minute in this network namespace."""
         self._write = _both_names(write)
@@ -56,6 +58,7 @@ class RefusalWatch:
         self._attributes = attributes
         self._server = server
         self._active = False
+        self._ours: frozenset[int] = frozenset()
         self._busy: set[int] = set()
         self._checks: dict[str, Callable[..., None]] = {
             "open": self._open,
@@ -74,7 +77,12 @@ class RefusalWatch:
         }
 
     def install(self) -> None:
-        """Starts watching this process and all it forks; the hook stays, and can be `stop`ped and `start`ed again."""
+        """Starts watching this process and all it forks; the hook stays, and can be `stop`ped and `start`ed again.
+
+        What this package's own modules do, all of them imported by now, is no attempt.
+        """
+        own = [module for name, module in sys.modules.items() if name.startswith(f"{__package__}.")]
+        self._ours = frozenset(id(vars(module)) for module in own)
         sys.addaudithook(self._hook)
         self.start()
 
@@ -87,11 +95,16 @@ class RefusalWatch:
         self._active = False
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "sys.unraisablehook":
+            self.on_unraisable(*arguments)
+            return
         check = self._checks.get(event)
         if check is None and event not in _CHANGES:
             return
         thread = get_ident()
         if not self._active or thread in self._busy:  # a check's own calls are no attempts
+            return
+        if id(sys._getframe(1).f_globals) in self._ours:
             return
         self._busy.add(thread)
         try:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import asyncio.base_events
 import asyncio.runners
+import builtins
 import contextlib
+import functools
 import gc
+import multiprocessing.process
+import opcode
 import sys
 import threading
 import time
+import types
 import weakref
+from collections import Counter
 from typing import Any
 
-from .clock import CLOCK
+from .clock import CLOCK, real_monotonic
 from .sightings import Sightings, Site
 from .timeline import Timeline
 from .wire import clipped
 
 BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
+IDLE = 0.3  # seconds in one step of a loop that are spent neither on the CPU nor in a queue for it: it waits
 
 _thread_time = time.thread_time
 _ident = threading.get_ident
 _getframe = sys._getframe
+_running_loop = asyncio._get_running_loop
+_call_later: Any = asyncio.base_events.BaseEventLoop.call_later
 _objects = gc.get_objects
 _FINAL_WORDS = ("exception was never retrieved", "was destroyed but it is pending!")
+_NO_LOSS = (asyncio.CancelledError, SystemExit, KeyboardInterrupt)
+"""What may stay unread: nothing failed, or it has gone out of the loop already and ended the program."""
 
 
 class Tasks(Sightings):
@@ -38,8 +51,11 @@ class Tasks(Sightings):
         self._origins: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
         self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._handles: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
+        self._armed: Counter[Site] = Counter()  # timers set at a place; one whose handle is kept counts twice
         self._import_time: dict[int, float] = {}
         self._loop_hook: Any = None
+        self.queued = 0.0  # seconds, as `queued` told at the start
 
     def _loop_error(self, plain: Any) -> Any:
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
@@ -60,10 +76,13 @@ class Tasks(Sightings):
             if not CLOCK.stuck:
                 self._note_pending(future)
             return
-        if error is None:
+        if error is None or (message.endswith(_FINAL_WORDS[0]) and isinstance(error, _NO_LOSS)):
             return
         sites = self.traceback_sites(error)
         site = sites[-1] if sites else self._origins.get(future) if future is not None else None
+        handle = context.get("handle")
+        if site is None and handle is not None:
+            site = self._handles.get(handle)
         self._note_unread(site, message, error)
 
     def _note_unread(self, site: Site | None, message: str, error: BaseException) -> None:
@@ -74,7 +93,15 @@ class Tasks(Sightings):
             return
         self._pending.add(id(task))
         coroutine = task.get_coro() if hasattr(task, "get_coro") else None
-        site = self._origins.get(task) or self.coroutine_site(coroutine)
+        if type(coroutine).__name__ == "async_generator_athrow":
+            # A loop closes a generator that was let go; the end of the program comes first.
+            for generator in gc.get_referents(coroutine):
+                if isinstance(generator, types.AsyncGeneratorType):
+                    self._note_generator(generator)
+            return
+        # One that the collector found has left the origins already.
+        made = ((name, line) for name, line, _ in getattr(coroutine, "cr_origin", None) or () if name in self.own)
+        site = self._origins.get(task) or next(made, None) or self.coroutine_site(coroutine)
         self.note("pending", site, name=getattr(coroutine, "__qualname__", task))
 
     def _create_task(self, plain: Any) -> Any:
@@ -112,6 +139,7 @@ class Tasks(Sightings):
                 for task in sorted(asyncio.all_tasks(loop), key=lambda task: self._origins.get(task) or ("", 0)):
                     if task not in self._mains:
                         self._note_pending(task)
+                self._look_at_timers(loop)
             try:
                 plain(loop)
             finally:
@@ -124,14 +152,65 @@ class Tasks(Sightings):
             if not CLOCK.stuck:
                 for generator in list(loop._asyncgens):
                     if generator.ag_frame is not None:
-                        self.note(
-                            "unclosed",
-                            self.coroutine_site(generator),
-                            text=f"asynchronous generator {generator.__qualname__}",
-                        )
+                        self._note_generator(generator)
             await plain(loop)
 
         return shutdown_asyncgens
+
+    def _note_generator(self, generator: Any) -> None:
+        text = f"asynchronous generator {generator.__qualname__}"
+        self.note("unclosed", self.coroutine_site(generator), text=text)
+
+    def _shutdown_default_executor(self, plain: Any) -> Any:
+        """A program that is stuck may have threads that never end: they are not waited for."""
+
+        async def shutdown_default_executor(loop: Any, *args: Any) -> None:
+            executor = loop._default_executor
+            if CLOCK.stuck and executor is not None:
+                loop._executor_shutdown_called = True
+                executor.shutdown(wait=False, cancel_futures=True)
+                return
+            await plain(loop, *args)
+
+        return shutdown_default_executor
+
+    def _scheduling(self, plain: Any) -> Any:
+        """`call_soon` and `call_at`: what they are called from is remembered, and another thread's call is noted."""
+        name = plain.__name__
+
+        def schedule(loop: Any, *args: Any, context: Any = None) -> Any:
+            caller = _getframe(1)
+            if caller.f_code is _call_later.__code__ and caller.f_back is not None:
+                caller = caller.f_back
+            if loop._thread_id is not None and loop._thread_id != _ident():
+                self.note("foreign_calls", self.site(caller), name=name)
+            handle = plain(loop, *args, context=context)
+            if handle._source_traceback:
+                del handle._source_traceback[-1]
+            if caller.f_code.co_filename in self.own:
+                site = caller.f_code.co_filename, caller.f_lineno
+                self._handles[handle] = site
+                if name == "call_at":
+                    heard_of = _code(handle._callback) is caller.f_code  # it sets itself again
+                    self._armed[site] += 1 if not heard_of and _drops_result(caller) else 2
+            return handle
+
+        schedule.__name__ = name
+        return schedule
+
+    def _look_at_timers(self, loop: Any) -> None:
+        """Timers that never fire, nor did another of the same line: of the program's own functions, and of `print`.
+
+        Whoever keeps the handle of a timer knows of it, and may want it not to fire.
+        """
+        for handle in loop._scheduled:
+            site = self._handles.get(handle)
+            if handle.cancelled() or site is None or self._armed[site] != 1:
+                continue
+            code = _code(handle._callback)
+            if handle._callback is builtins.print or (code is not None and code.co_filename in self.own):
+                name = getattr(handle._callback, "__qualname__", "a callback")
+                self.note("timers", site, name=name)
 
     def _run_handle(self, plain: Any) -> Any:
         def run(handle: Any) -> None:
@@ -141,11 +220,16 @@ class Tasks(Sightings):
             stepped = isinstance(task, asyncio.Task)
             if stepped:
                 self.timeline.about_to_step()
+            starting, begun_at = CLOCK.starting, real_monotonic()
             begun = _thread_time()
             plain(handle)
             spent = _thread_time() - begun - (self._import_time.get(ident, 0.0) - imported)
             if spent > BUSY:
-                self._note_busy(task if stepped else None, spent)
+                self._note_busy(task if stepped else None, handle, f"{spent:.2f} s of CPU")
+            elif (passed := real_monotonic() - begun_at) > IDLE and imported == self._import_time.get(ident, 0.0):
+                idle = passed - spent - (CLOCK.starting - starting) - (queued() - self.queued)
+                if idle > IDLE and self._alone() and "blocking" not in self.seen:
+                    self._note_busy(task if stepped else None, handle, f"{idle:.1f} s of waiting")
             if stepped:
                 self.timeline.stepped(task)
                 if task.done():
@@ -153,12 +237,17 @@ class Tasks(Sightings):
 
         return run
 
-    def _note_busy(self, task: Any, spent: float) -> None:
+    def _note_busy(self, task: Any, handle: Any, what: str) -> None:
         coroutine = task.get_coro() if task is not None else None
         site = self.coroutine_site(coroutine) if coroutine is not None else None
-        self.note(
-            "blocking", site or self._origins.get(task) if task is not None else None, what=f"{spent:.2f} s of CPU"
-        )
+        if site is None:
+            site = self._origins.get(task) if task is not None else self._handles.get(handle)
+        self.note("blocking", site, what=what)
+
+    @staticmethod
+    def _alone() -> bool:
+        """Whether no other thread of this process could hold the interpreter, and no helper process be started."""
+        return _thread._count() == 0 and not multiprocessing.process._children  # type: ignore[attr-defined]
 
     def _check_cancelled(self, task: Any) -> None:
         """A task that was asked to end, said nothing of it, and ended as if nobody had asked."""
@@ -192,6 +281,40 @@ class Tasks(Sightings):
         return on_task_done
 
     def _look_at_waiting(self) -> None:
-        """Where the tasks of a loop that cannot go on stand: now, before its end cancels them."""
+        """Where the tasks of a loop that cannot go on stand: now, before its end cancels them.
+
+        The first place is the one that blocks the loop itself; where there is no task, the one that runs the loop.
+        """
+        here = self.site(_getframe(1))
         tasks = [item for item in _objects() if isinstance(item, asyncio.Task) and not item.done()]
-        self.stuck_sites = sorted({site for task in tasks if (site := self.coroutine_site(task.get_coro()))})[:8]
+        sites = sorted({site for task in tasks if (site := self.coroutine_site(task.get_coro()))})
+        loop = _running_loop()
+        blocked = loop is None or asyncio.current_task(loop) is not None
+        if here is not None and (blocked or not sites):
+            sites = [here, *(site for site in sites if site != here)]
+        self.stuck_sites = sites[:8]
+
+
+def _code(callback: Any) -> Any:
+    """The code of a function, a method or a partial one; None for anything else."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    return getattr(callback, "__code__", None)
+
+
+def _drops_result(frame: types.FrameType) -> bool:
+    """Whether a frame does nothing with what the call that it is in returns."""
+    code, following = frame.f_code.co_code, frame.f_lasti + 2
+    while following < len(code) and code[following] == 0:  # the room for what a call has learnt
+        following += 2
+    return following < len(code) and code[following] == opcode.opmap["POP_TOP"]
+
+
+def queued() -> float:
+    """Seconds that this thread has been ready to run so far, with no processor free; infinite where nobody counts."""
+    try:
+        with open("/proc/thread-self/schedstat") as stat:
+            ran, queued, _ = map(int, stat.read().split())
+    except (OSError, ValueError):
+        return float("inf")
+    return queued / 1e9 if ran else float("inf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import warnings
@@ -11,6 +12,15 @@ from .sightings import Sightings, Site
 from .wire import clipped
 
 _getframe = sys._getframe
+_ASYNC_METHOD = re.compile(r"coroutine method '(\w+)' of '(.+)' was never awaited$")  # of an asynchronous generator
+_DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning)
+
+
+class _Action(str):
+    """An action of a warning filter that tells by its identity whose filter it is."""
+
+
+_ALWAYS = _Action("always")
 
 
 class Warned(Sightings):
@@ -21,19 +31,25 @@ class Warned(Sightings):
         self._told: set[int] = set()  # ids of coroutines already reported
 
     def _insist(self) -> None:
-        """ResourceWarnings are shown whatever filters stand: ours is put in front of each that a program adds."""
+        """Filters of ours are put in front of those that a program adds, also for warnings that C code gives.
+
+        ResourceWarnings come whatever filters stand; deprecations where a filter of the program ignores them.
+        """
         home: Any = sys.modules.get("_py_warnings", warnings)  # where it lives from 3.14 on
         add = home._add_filter
 
         def insisting(*item: Any, append: bool) -> None:
-            add(*item, append=append)
+            twins = [(_ALWAYS, item[1], kind, *item[3:]) for kind in _ignored_deprecations(item[0], item[2])]
+            for filters in (twins, [item]) if append else ([item], twins):
+                for one in filters:
+                    add(*one, append=append)
             if not append:
-                add("always", None, ResourceWarning, None, 0, append=False)
+                add(_ALWAYS, None, ResourceWarning, None, 0, append=False)
 
         for module in {home, warnings}:
             if hasattr(module, "_add_filter"):
                 module._add_filter = insisting
-        add("always", None, ResourceWarning, None, 0, append=False)
+        add(_ALWAYS, None, ResourceWarning, None, 0, append=False)
 
     def _never_awaited(self, coroutine: Any) -> None:
         if id(coroutine) in self._told:
@@ -49,10 +65,19 @@ class Warned(Sightings):
     def _show_warning(self, plain: Any) -> Any:
         def show(message: Any) -> None:
             site = (message.filename, message.lineno) if message.filename in self.own else None
+            if issubclass(message.category, RuntimeWarning) and (method := _ASYNC_METHOD.match(str(message.message))):
+                self.note("never_awaited", site or self.site(_getframe(1)), name=f"{method[2]}.{method[1]}")
+                if self._recording():
+                    plain(message)
+                return
             if issubclass(message.category, ResourceWarning):
                 self.note("unclosed", site or self.site(_getframe(1)), text=message.message)
                 if self._recording():
                     plain(message)
+                return
+            if issubclass(message.category, _DEPRECATIONS) and _is_ignored(message):
+                if site is not None and not self._recording():
+                    self._note_deprecated(site, message.message)
                 return
             with self.quiet() as texts:
                 plain(message)
@@ -104,3 +129,25 @@ class Warned(Sightings):
             return True
         shown = getattr(warnings, "_showwarnmsg_impl", None)
         return isinstance(shown, types.BuiltinMethodType) and isinstance(shown.__self__, list)
+
+
+def _ignored_deprecations(action: str, category: Any) -> list[Any]:
+    """The kinds of deprecation that a filter ignores."""
+    if action != "ignore":
+        return []
+    wide = [kind for kind in _DEPRECATIONS if issubclass(kind, category)]
+    return wide or ([category] if issubclass(category, _DEPRECATIONS) else [])
+
+
+def _is_ignored(message: Any) -> bool:
+    """Whether a deprecation comes only because of our filters."""
+    home: Any = sys.modules.get("_py_warnings", warnings)
+    filters = home._get_filters() if hasattr(home, "_get_filters") else warnings.filters
+    for action, text, category, _module, line in filters:
+        if (
+            issubclass(message.category, category)
+            and (text is None or text.match(str(message.message)))
+            and line in (0, message.lineno)
+        ):
+            return action is _ALWAYS
+    return False

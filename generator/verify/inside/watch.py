@@ -10,12 +10,14 @@ from __future__ import annotations
 import _thread
 import asyncio
 import asyncio.base_events
+import asyncio.base_subprocess
 import asyncio.events
 import asyncio.runners
 import asyncio.taskgroups
 import asyncio.timeouts
 import concurrent.futures
 import contextlib
+import dis
 import gc
 import importlib._bootstrap
 import inspect
@@ -35,7 +37,7 @@ from typing import Any
 from .clock import CLOCK, real_monotonic, real_sleep
 from .refusals import RefusalWatch
 from .sightings import Site
-from .tasks import Tasks
+from .tasks import Tasks, queued
 from .timeline import Timeline
 from .warned import Warned
 from .wire import LIST_LIMIT, clipped
@@ -52,6 +54,8 @@ _thread_count = _thread._count
 _unfreeze = gc.unfreeze
 _set_origin_depth = sys.set_coroutine_origin_tracking_depth
 
+_SubprocessTransport: Any = asyncio.base_subprocess.BaseSubprocessTransport
+_RUNS_PROCESSES = (subprocess.run.__code__, subprocess.call.__code__)
 ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
 
 
@@ -60,6 +64,15 @@ def _native_threads() -> int:
     with contextlib.suppress(OSError):
         return len(os.listdir("/proc/self/task"))
     return _thread_count() + 1
+
+
+def _is_deaf(code: types.CodeType) -> bool:
+    """Whether a function never reads what it is called with."""
+    given = inspect.getargs(code)
+    names = {*given.args, given.varargs, given.varkw} - {None}
+    reading = ("LOAD_FAST", "LOAD_DEREF", "MAKE_CELL")  # or a part of the name, as of STORE_FAST_LOAD_FAST
+    read = [step.argval for step in dis.get_instructions(code) if any(word in step.opname for word in reading)]
+    return not any(names & set(value if isinstance(value, tuple) else (value,)) for value in read)
 
 
 class Watch(Warned, Tasks):
@@ -85,6 +98,9 @@ class Watch(Warned, Tasks):
         self._hook(asyncio.base_events.BaseEventLoop, "call_exception_handler", self._loop_error)
         self._hook(asyncio.base_events.BaseEventLoop, "create_task", self._create_task)
         self._hook(asyncio.base_events.BaseEventLoop, "shutdown_asyncgens", self._shutdown_asyncgens)
+        self._hook(asyncio.base_events.BaseEventLoop, "shutdown_default_executor", self._shutdown_default_executor)
+        for name in ("call_soon", "call_at"):
+            self._hook(asyncio.base_events.BaseEventLoop, name, self._scheduling)
         self._hook(asyncio.runners, "_cancel_all_tasks", self._cancel_all_tasks)
         self._hook(asyncio.events.Handle, "_run", self._run_handle)
         self._hook(asyncio.taskgroups.TaskGroup, "_on_task_done", self._group_task_done)
@@ -106,6 +122,7 @@ class Watch(Warned, Tasks):
         _set_origin_depth(ORIGIN_DEPTH)
         if self.refusals is not None:
             self.refusals.on_attempt = lambda what: self.note("refused", self.site(_getframe(1)), text=what)
+            self.refusals.on_unraisable = self._unraisable_elsewhere
             self.refusals.install()
             self.refusals.stop()
 
@@ -117,7 +134,7 @@ class Watch(Warned, Tasks):
     def begin(self, own: frozenset[str]) -> None:
         """Ready for a program whose file names are `own`."""
         self.own, self.seen, self.timeline = own, {}, Timeline()
-        self._unread, self._frozen = {}, False
+        self._unread, self._frozen, self.queued = {}, False, queued()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_fork)
         if self.refusals is not None:
@@ -203,8 +220,11 @@ class Watch(Warned, Tasks):
 
     def _blocking_popen(self, plain: Any) -> Any:
         def method(process: Any, *args: Any, **kwargs: Any) -> Any:
-            if _running_loop() is not None and process.poll() is None:
+            if _running_loop() is not None and process.returncode is None:
                 frame = _getframe(1)
+                started = frame.f_code in _RUNS_PROCESSES  # this moment: whether it has ended already is an accident
+                if not started and process.poll() is not None:
+                    return plain(process, *args, **kwargs)
                 if frame.f_code.co_filename in self.own or "subprocess" in frame.f_code.co_filename:
                     self.note("blocking", self.site(frame), what=f"subprocess.Popen.{plain.__name__}")
             return plain(process, *args, **kwargs)
@@ -218,6 +238,11 @@ class Watch(Warned, Tasks):
         error = unraisable.exc_value
         sites = self.traceback_sites(error) if error is not None else []
         self.note("unraisable", sites[-1] if sites else None, error=f"{unraisable.exc_type.__name__}: {clipped(error)}")
+
+    def _unraisable_elsewhere(self, hook: Any, unraisable: Any) -> None:
+        """The program may have a hook of its own; one that does not even look at the error keeps it from everybody."""
+        if isinstance(hook, types.FunctionType) and _is_deaf(hook.__code__):
+            self._unraisable(unraisable)
 
     def _thread_error(self, args: Any) -> None:
         if issubclass(args.exc_type, SystemExit):
@@ -272,6 +297,8 @@ class Watch(Warned, Tasks):
                 and inspect.getcoroutinestate(item) == inspect.CORO_CREATED
             ):
                 self._never_awaited(item)
+            elif isinstance(item, _SubprocessTransport) and item._proc is not None and item._proc.poll() is None:
+                self.note("processes")  # on 3.11 a thread of asyncio's waits for it: none of its transport tells then
 
     def collect(self) -> None:
         """Let go of everything, so that what was left open says so."""
