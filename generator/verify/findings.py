@@ -14,13 +14,15 @@ from generator.diagnostics import Rule, Severity, Span
 class Finding:
     """One thing found: its name (a key of `FINDINGS`), where, and what exactly.
 
-    `related` are further places of the note: the calls that led to an exception, the other tasks of a deadlock.
+    `related` are further places of the note: the calls that led to an exception, the other tasks of a deadlock. `hint`
+    is a way out that fits better than the description's.
     """
 
     name: str
     span: Span
     message: str
     related: tuple[Span, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,7 @@ def _judged(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
 
 def _diagnostic(job: Job, item: Finding) -> Diagnostic:
     known = FINDINGS[item.name]
-    message, hint = f"{item.name}: {item.message}", known.hint
-    missing = _UNKNOWN_MODULE.match(item.message)
-    if missing:
-        hint = f'Import it in the snippet, or before every snippet: `prelude: "import {missing[1]}"` in deck.yaml.'
+    message, hint = f"{item.name}: {item.message}", item.hint or known.hint
     found = known.rule.at(item.span, message, hint, note=job.note.id, finding=item.name)
     return replace(found, related=tuple(span for span in item.related if span.start != item.span.start)[:4])
 
@@ -163,7 +160,8 @@ def _ending(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
         column, end = error.get("column"), error.get("end_column")
         if isinstance(column, int) and column > 0:
             span = job.span(sites[-1], column, end if isinstance(end, int) and end > column else None)
-        yield Finding("syntax-error", span, text)
+        is_session = span.source.line_text(span.line).lstrip().startswith(">>>")
+        yield Finding("syntax-error", span, text, hint=_SESSION if is_session else "")
     elif kind == "deadlock":
         yield Finding("deadlock", job.span(sites[0] if sites else None), text, _places(job, sites[1:]))
     elif kind in ("timeout", "memory"):
@@ -175,7 +173,8 @@ def _ending(job: Job, report: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _exception(job: Job, error: Mapping[str, Any], span: Span, text: str) -> Finding:
-    message = f"{error.get('type')}: {text}" if text else str(error.get("type"))
+    kind = _short(str(error.get("type")))
+    message = f"{kind}: {text}" if text else kind
     calls = _places(job, sites_of(error.get("sites"))[:-1])
     for item in error.get("inner") or ():
         if isinstance(item, dict):
@@ -185,7 +184,19 @@ def _exception(job: Job, error: Mapping[str, Any], span: Span, text: str) -> Fin
             calls += places
     if job.program.raises is not None:
         message += f" (expected: {job.program.raises[1]})"
-    return Finding("exception", span, message, calls)
+    return Finding("exception", span, message, calls, _way_out(kind, message))
+
+
+def _way_out(kind: str, message: str) -> str:
+    """What to do about an exception that has one likely cause; empty for the others."""
+    forgotten = _UNKNOWN_MODULE.match(message)
+    if forgotten:
+        return f'Import it in the snippet, or before every snippet: `prelude: "import {forgotten[1]}"` in deck.yaml.'
+    return _NOT_HERE if kind == "ModuleNotFoundError" else ""
+
+
+_SESSION = 'A session is no program: leave `>>>` out and show what is printed with `#>`, or write `norun="a session"`.'
+_NOT_HERE = 'Name a Python that has it (`interpreter:` in deck.yaml, or --python), or write `norun="why"` on the fence.'
 
 
 def _places(job: Job, sites: Sequence[Site]) -> tuple[Span, ...]:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from packaging.specifiers import SpecifierSet
+
 from generator.diagnostics import Diagnostic
 from generator.notes import Note, Program, Verdict
 from generator.verify import findings
@@ -186,7 +188,7 @@ def not_verified(
     for note in notes:
         verdict = verification.verdicts[note.id]
         if verdict is Verdict.OUT_OF_RANGE:
-            hint = "Name an interpreter in its range: `make-deck check --python VERSION`."
+            hint = _where_to_run(note, asked)
             message = f"not verified: it is meant for {_range(note)}, and this run has {versions} on {sys.platform}"
             yield findings.OUT_OF_RANGE.at(note.heading, message, hint, note=note.id)
         elif verdict is Verdict.NOT_RUN and note.id in reasons:
@@ -195,8 +197,17 @@ def not_verified(
     yield from _ranges(notes, results)
 
 
+def _where_to_run(note: Note, asked: Sequence[Interpreter]) -> str:
+    """The way to a verdict on a note that no interpreter of this run is meant for."""
+    if not any(item.in_range(SpecifierSet(), note.platform) for item in asked):
+        return "Check it on such a machine too."
+    minor = next((number for number in range(100) if note.python.contains(f"3.{number}")), None)
+    return f"Run it there too: `make-deck check --python {'VERSION' if minor is None else f'3.{minor}'}`."
+
+
 def _range(note: Note) -> str:
-    words = [f"Python {note.python}"] if str(note.python) else []
+    versions = note.own_python or str(note.python)
+    words = [f"Python {versions}"] if versions else []
     return " on ".join([*words, *([" or ".join(note.platform)] if note.platform else [])]) or "no Python here"
 
 

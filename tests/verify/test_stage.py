@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -347,3 +348,29 @@ def test_a_forged_report_is_no_report(deck: Maker, report: str) -> None:
     found = verify_deck(deck(("a", python(code, "script"))), Options(cache=False))[1]
     assert {item.finding for item in found} <= {"no-result", "exception", "crashed"}
     assert found
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        ("import pandas_is_not_here", 'norun="why"'),
+        (">>> 1 + 1\n2", 'norun="a session"'),
+        ("time.sleep(0)", 'prelude: "import time"'),
+        ("1 / 0", "raises=Name"),
+    ],
+)
+def test_the_way_out_fits_what_is_wrong(deck: Maker, code: str, way_out: str) -> None:
+    """A module that is not here, a session, a forgotten import: each has a likely cause, and its own way out."""
+    (problem,) = verify_deck(deck(("a", python(code))), Options(cache=False))[1]
+    assert way_out in problem.hint
+
+
+def test_a_note_out_of_range_is_told_where_to_run(deck: Maker) -> None:
+    """The first version of its range, as the command takes it; or that another machine is needed."""
+    made = deck(("a", python("print(1)")), config='python: ">=3.98"\n')
+    (problem,) = verify_deck(made, Options(cache=False))[1]
+    assert (problem.code, problem.hint) == ("V034", "Run it there too: `make-deck check --python 3.98`.")
+    note = replace(next(made.notes), platform=("windows",))
+    made = replace(made, files=(replace(made.files[0], notes=(note,)),))
+    (problem,) = verify_deck(made, Options(cache=False))[1]
+    assert (problem.code, problem.hint) == ("V034", "Check it on such a machine too.")
