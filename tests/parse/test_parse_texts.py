@@ -409,3 +409,11 @@ def test_metadata_without_measure_is_a_fault(value: str) -> None:
     assert {fault.code for fault in found} <= {"N010", "N011"}
     assert found
     assert [note.id for note in deck.notes] == ["next"]
+
+
+def test_a_tab_in_yaml_is_called_a_tab() -> None:
+    """YAML's own words name no tab, and an editor shows none."""
+    _, found = parse_text(FRONT + "## Q?\n<!--\nid: q\ntags:\n\t- a\n-->\n\nA.\n")
+    assert [item.code for item in found][:1] == ["N010"]
+    assert "a tab" in found[0].message
+    assert "spaces" in found[0].hint
