@@ -110,7 +110,8 @@ def read_mapping(
         at = base + min(index, len(text.rstrip()))
         hint = "Write one `key: value` a line, each as far indented; put a value with `: `, `#` or quotes into quotes."
         if text[index : index + 1] == "\t":
-            problem, hint = "a tab stands where a value or a key begins", "YAML is indented with spaces: replace the tab."
+            problem = "a tab stands where a value or a key begins"
+            hint = "YAML is indented with spaces: replace the tab."
         found.append(rules.syntax.at(source.span(at, at + 1), f"not readable as YAML: {problem}", hint))
         return None
     if root is None:
