@@ -28,12 +28,21 @@ _ENDINGS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """What a program told when it was stopped: `at`, where it was (file names and lines, innermost first, others than
+    its own among them), and `printing`, which line has printed most."""
+
+    at: tuple[Site, ...] = ()
+    printing: tuple[Site, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """One run of a job, as seen from outside.
 
     `status` is the wait status, `stopped` why it was stopped ("timeout", "too-much-output", "memory", "scratch", else
     ""), `report` the one well-formed frame or None, `left` how many processes outlived it, `cpu` seconds, `trouble`
-    what went wrong on our side.
+    what went wrong on our side, `stop` what it told when it was stopped.
     """
 
     status: int
@@ -44,6 +53,7 @@ class Execution:
     left: int = 0
     cpu: float = 0.0
     trouble: str = ""
+    stop: Stop = Stop()
 
 
 def judge(job: Job, nonce: str, run: Execution) -> list[Diagnostic]:
@@ -118,23 +128,30 @@ def _found(job: Job, nonce: str, run: Execution) -> Iterator[Finding]:
 
 
 def _without_report(job: Job, run: Execution) -> Finding:
-    span = job.span(None)
+    span, here = job.span(None), _first(job, run.stop.at)
     if run.stopped == "timeout":
-        return Finding("timeout", span, f"it was stopped after {job.limits['wall']:g} s")
+        return Finding("timeout", here, f"it was stopped after {job.limits['wall']:g} s")
     if run.stopped == "too-much-output":
-        return Finding("too-much-output", span, f"it prints more than {int(job.limits['output'])} bytes")
+        return Finding(
+            "too-much-output", _first(job, run.stop.printing), f"it prints more than {int(job.limits['output'])} bytes"
+        )
     if run.stopped == "memory":
         return Finding("memory", span, "its processes together take more memory than snippets may")
     if run.stopped == "scratch":
         return Finding("refused", span, "it writes more files than snippets may")
     ended_by = run.status & 0x7F
     if ended_by == getattr(signal, "SIGXCPU", 24) or (ended_by == 9 and run.cpu >= job.limits["cpu"]):
-        return Finding("timeout", span, f"it used {job.limits['cpu']:g} s of CPU and did not end")
+        return Finding("timeout", here, f"it used {job.limits['cpu']:g} s of CPU and did not end")
     if ended_by == getattr(signal, "SIGXFSZ", 25):
         return Finding("refused", span, "it writes a larger file than snippets may")
     last = run.errors.decode("utf-8", "replace").strip().split("\n")[-1]
     words = _status_words(run.status) + (f"; its last words: {_short(last)}" if last else "") + run.trouble
     return Finding("crashed" if ended_by else "no-result", span, words)
+
+
+def _first(job: Job, sites: Sequence[Site]) -> Span:
+    """The first of these places that is the program's; its first line where none is."""
+    return job.span(next((site for site in sites if job.snippet_at(site)), None))
 
 
 def _status_words(status: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import selectors
 import signal
@@ -19,14 +20,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.verify.judge import Execution
-from generator.verify.plan import Job
+from generator.verify.judge import Execution, Stop
+from generator.verify.plan import Job, Site
 from generator.verify.sandbox import Launch
 
 REPORT_LIMIT = 1 << 20  # bytes
 START_LIMIT = 30.0  # seconds for a server to say that it is ready
 ANSWER_LIMIT = 5.0  # seconds between asking for a program's end and its end, before the whole worker goes
 DRAIN_LIMIT = 1.0  # seconds for pipes to close after everything was killed
+_STOP_LIMIT = 1 << 16  # bytes
+_PLACE = re.compile(rb'(File|Printed by) "([^"\n]+)", line (\d{1,9})')
 
 Done = tuple[Job, str, Execution]
 """A job, the nonce it ran under, and what was seen."""
@@ -247,16 +250,27 @@ def _execution(run: _Running, answer: Mapping[str, Any]) -> Execution:
         str(answer.get("stopped", "")), str(answer.get("stopped"))
     )
     killed = bool(stopped) or gone
+    told = bytes(run.buffers["report"])
+    report = None if killed else parse_report(told, run.nonce)
     return Execution(
         status=signal.SIGKILL if gone else int(answer["status"]),
         output=bytes(run.buffers["output"]),
         errors=bytes(run.buffers["errors"]),
-        report=None if killed else parse_report(bytes(run.buffers["report"]), run.nonce),
+        report=report,
         stopped=stopped,
         left=0 if killed else int(answer["left"]),
         cpu=0.0 if gone else float(answer["cpu"]),
+        stop=read_stop(told) if report is None else Stop(),
         trouble="; it took its runner with it" if gone and not run.stopped else "",
     )
+
+
+def read_stop(told: bytes) -> Stop:
+    """What a program told when it was stopped (`inside.whereabouts`), in place of a report."""
+    lines: dict[bytes, list[Site]] = {b"File": [], b"Printed by": []}
+    for kind, name, line in _PLACE.findall(told[:_STOP_LIMIT]):
+        lines[kind].append((name.decode("ascii", "replace"), int(line)))
+    return Stop(tuple(lines[b"File"]), tuple(lines[b"Printed by"]))
 
 
 def parse_report(frame: bytes, nonce: str) -> dict[str, Any] | None:

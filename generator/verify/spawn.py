@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import IO, Any
 
-from generator.verify.judge import Execution
+from generator.verify.judge import Execution, Stop
 from generator.verify.plan import Job
-from generator.verify.pool import REPORT_LIMIT, Done, WorkerError, parse_report
+from generator.verify.pool import REPORT_LIMIT, Done, WorkerError, parse_report, read_stop
 from generator.verify.sandbox import Launch
+
+PATIENCE = 0.25  # seconds that a program gets to say where it is, before it is killed
 
 Starter = Callable[[int], subprocess.Popen[bytes]]
 """Starts an interpreter that runs one program and reports on the given descriptor; its streams are pipes."""
@@ -76,6 +78,7 @@ def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None
 
     def stop(reason: str) -> None:
         stopped.append(reason)
+        _ask(process)
         _kill(process)
 
     if process.stdin is None or process.stdout is None or process.stderr is None:
@@ -85,10 +88,13 @@ def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None
         over = lambda: stop("too-much-output")  # noqa: E731
         output, errors = _Pipe(process.stdout, limit, over), _Pipe(process.stderr, limit, over)
         report = _Pipe(report_pipe, REPORT_LIMIT, over)
-        with contextlib.suppress(OSError), process.stdin:
-            process.stdin.write(json.dumps({**job.as_wire(), "nonce": nonce}).encode())
+        with contextlib.suppress(OSError):
+            process.stdin.write(json.dumps({**job.as_wire(), "nonce": nonce}).encode() + b"\n")
+            process.stdin.flush()
         status = _wait(process, job, stop)
         _kill(process)
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         for pipe in (output, errors, report):
             pipe.join(1.0)
     told: dict[str, Any] | None = None if stopped else parse_report(bytes(report.data), nonce)
@@ -99,7 +105,15 @@ def _run(job: Job, start: Starter, stop_at: float, wrapped: bool) -> Done | None
     return (
         job,
         nonce,
-        Execution(status, bytes(output.data), bytes(errors.data), told, "".join(stopped[:1]), cpu=seconds),
+        Execution(
+            status,
+            bytes(output.data),
+            bytes(errors.data),
+            told,
+            "".join(stopped[:1]),
+            cpu=seconds,
+            stop=read_stop(bytes(report.data)) if told is None else Stop(),
+        ),
     )
 
 
@@ -111,6 +125,15 @@ def _wait(process: subprocess.Popen[bytes], job: Job, stop: Callable[[str], None
         stop("timeout")
         code = process.wait()
     return -code if code < 0 else (code & 0xFF) << 8
+
+
+def _ask(process: subprocess.Popen[bytes]) -> None:
+    """Let the program say where it is: the end of its input asks."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -374,3 +374,33 @@ def test_a_note_out_of_range_is_told_where_to_run(deck: Maker) -> None:
     made = replace(made, files=(replace(made.files[0], notes=(note,)),))
     (problem,) = verify_deck(made, Options(cache=False))[1]
     assert (problem.code, problem.hint) == ("V034", "Check it on such a machine too.")
+
+
+ENDLESS = {
+    "a loop": ("x = 1\n\ndef spin():\n    while True: pass\n\nspin()", 4),
+    "one call in C": ("print(1)\n\nsum(range(10**12))", 3),
+    "a loop that only yields": (
+        "async def spin():\n    while True:\n        await asyncio.sleep(0)\n\nawait spin()",
+        3,
+    ),
+    "a subprocess": (
+        "import sys\nasync def run():\n    process = await asyncio.create_subprocess_exec(\n"
+        '        sys.executable, "-c", "input()", stdin=-1)\n    await process.wait()\n\nawait run()',
+        5,
+    ),
+    "output": ('print(1)\n\nwhile True:\n    print("x" * 1000)', 4),
+}
+
+
+@pytest.mark.parametrize("runner", ["fork", "spawn"])
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_what_must_be_stopped_is_told_at_its_line(
+    deck: Maker, kind: str, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the program is then: in Python, in C, or nowhere because its loop waits."""
+    monkeypatch.setenv("MAKE_DECK_RUNNER", runner)
+    code, line = ENDLESS[kind]
+    made = deck(("a", python(code)), config="limits: {wall: 1, cpu: 1}\n")
+    (problem,) = verify_deck(made, Options(cache=False))[1]
+    assert problem.finding == ("too-much-output" if kind == "output" else "timeout")
+    assert problem.span.text.strip() == code.split("\n")[line - 1].strip()

@@ -8,6 +8,7 @@ there, as the package `inside`.
     watch     notices what goes wrong, with `warned`, `tasks`, `sightings` and `timeline`
     clock     makes waiting free; `jumping` teaches it to event loops and pools
     confine   builds the walls, with `kernel`, `scratch` and `refusals`
+    whereabouts  tells where a program is that must be stopped
     unused    finds what is called for nothing
     waits     looks after calls that block
     wire      tells what both sides say to each other

@@ -1,6 +1,7 @@
 """Runs a single program in a fresh interpreter: where forking is not safe, and where it is asked for.
 
-The job comes on standard input; the report goes to the descriptor (on Windows: the handle) named on the command line.
+The job comes on standard input, as a line; the end of the input asks where the program is (`whereabouts`). The report
+goes to the descriptor (on Windows: the handle) named on the command line.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ import json
 import os
 import sys
 
-from . import clock, confine, jumping, program, refusals
+from . import clock, confine, jumping, program, refusals, whereabouts
 from .watch import Watch
 
 
 def main(config: confine.Config, report: str) -> None:
     """Read the job, run it, exit."""
-    job = json.loads(sys.stdin.buffer.read())
+    job = json.loads(sys.stdin.buffer.readline())
     descriptor = _descriptor(int(report))
+    asked = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -31,6 +33,7 @@ def main(config: confine.Config, report: str) -> None:
     jumping.install()
     watch.install()
     walls.enter(job["limits"])
+    whereabouts.answer_when_closed(asked)
     program.run(job, descriptor, watch, leftovers=confine.kill_everything)
 
 

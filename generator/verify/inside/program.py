@@ -17,11 +17,14 @@ import linecache
 import os
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import whereabouts
 from .clock import CLOCK, Stuck
+from .sightings import Site
 from .steps import Step, compile_all, needs_loop
 from .unused import dropped_generators
 from .watch import Watch
@@ -36,6 +39,14 @@ class Outcome:
     error: dict[str, Any] | None = None
     mode: str = ""
     printed: list[list[Any]] = field(default_factory=list)
+
+    def busiest(self) -> Site | None:
+        """The line that has printed most so far, as far as it is remembered."""
+        sizes: Counter[Site] = Counter()
+        for sites, text in self.printed:
+            if sites:
+                sizes[tuple(sites[0])] += len(text)
+        return max(sizes, key=sizes.__getitem__, default=None)
 
 
 class Stream(io.TextIOWrapper):
@@ -84,6 +95,7 @@ def run(job: dict[str, Any], report_fd: int, watch: Watch, leftovers: Callable[[
     write, leave, dumps, pid, getpid = os.write, os._exit, json.dumps, os.getpid(), os.getpid
     nonce, outcome, failed = str(job["nonce"]), Outcome(), BaseException
     try:
+        whereabouts.answer(report_fd, watch.where, outcome.busiest)
         _run(job, watch, outcome)
         if getpid() != pid:
             leave(0)  # a process that the program forked came here: only the first one speaks

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import clock, confine, jumping, program, refusals
+from . import clock, confine, jumping, program, refusals, whereabouts
 from .watch import Watch
 
 MANY = 300  # jobs from which on a longer warm-up costs less than it saves
@@ -101,6 +101,7 @@ def _wait(pid: int, control: socket.socket, overrun: Callable[[], str]) -> str:
             if reason == "asked":
                 control.recv(64)
             if reason:
+                whereabouts.ask(pid, watched)
                 os.kill(pid, signal.SIGKILL)
                 return reason
     finally:

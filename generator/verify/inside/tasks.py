@@ -280,6 +280,11 @@ class Tasks(Sightings):
 
         return on_task_done
 
+    def where(self) -> list[Site]:
+        """Where the program stands: what it runs, or what its tasks wait for."""
+        self._look_at_waiting()
+        return self.stuck_sites
+
     def _look_at_waiting(self) -> None:
         """Where the tasks of a loop that cannot go on stand: now, before its end cancels them.
 
