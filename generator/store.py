@@ -99,6 +99,7 @@ class Store:
 def _opened(path: Path) -> sqlite3.Connection | None:
     """The store's database, made anew where it is damaged; None where there can be none."""
     for attempt in range(2):
+        base = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             base = sqlite3.connect(path, timeout=10)
@@ -110,13 +111,12 @@ def _opened(path: Path) -> sqlite3.Connection | None:
             )
             base.execute("SELECT 1 FROM kept LIMIT 1")
             return base
-        except sqlite3.DatabaseError as error:
-            damaged = not isinstance(error, sqlite3.OperationalError)
-            if attempt or not damaged:
+        except (sqlite3.DatabaseError, OSError) as error:
+            if base is not None:
+                base.close()
+            if attempt or isinstance(error, sqlite3.OperationalError | OSError):  # it is not the file that is damaged
                 return None
             for name in (path, *path.parent.glob(f"{path.name}-*")):
                 with contextlib.suppress(OSError):
                     Path(name).unlink()
-        except OSError:
-            return None
     return None
