@@ -61,8 +61,24 @@ def test_anki_holds_exactly_what_was_given(tmp_path: Path) -> None:
         assert learner.note("dict").cards()[0].did == learner.deck_id("Root::02 Deep::Inside")
         root = learner.col.decks.get(learner.deck_id("Root"))  # type: ignore[arg-type]
         assert root is not None
-        assert root["desc"] == "<p>All about it</p>"
+        assert root["desc"] == '<div style="white-space: normal"><p>All about it</p></div>'
         assert (learner.folder / "collection.media" / "loop-0f3a9c2b.png").read_bytes() == b"content of loop.png"
+
+
+def test_a_deck_without_a_description_gets_none(tmp_path: Path) -> None:
+    """An empty one does not replace a description that the learner wrote; markup around nothing would."""
+    deck = replace(sample(), description="")
+    with Learner(tmp_path / "a") as learner:
+        learner.import_package(build(deck))
+        root = learner.col.decks.get(learner.deck_id("Root"))  # type: ignore[arg-type]
+        assert root is not None
+        assert root["desc"] == ""
+        root["desc"] = "mine"
+        learner.col.decks.save(root)
+        learner.import_package(build(deck, now=LATER))
+        again = learner.col.decks.get(learner.deck_id("Root"))  # type: ignore[arg-type]
+        assert again is not None
+        assert again["desc"] == "mine"
 
 
 def test_the_key_field_is_folded_and_protected(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ CONFIG_KEY = "makeDeck"
 
 _FIRST_ID = 1_420_070_400_000  # 2015-01-01 in milliseconds: Anki reads an id as a date and mends those in the future
 _ID_RANGE = 5 * 365 * 86_400_000
+_WRAPPED = '<div style="white-space: normal">{}</div>'
+"""Anki's page of a deck is `pre-wrap`: it would show each line end of the HTML, also those between paragraphs
+(https://github.com/ankitects/anki/blob/main/qt/aqt/data/web/css/overview.scss)."""
 
 
 class _Note(genanki.Note):  # type: ignore[misc]
@@ -63,7 +66,8 @@ class _Note(genanki.Note):  # type: ignore[misc]
 def database(deck: RenderedDeck, times: Times) -> bytes:
     """The SQLite file of the package's collection."""
     types = {notetype.model_type == NoteType.CLOZE: notetype for notetype in note_types(deck)}
-    decks = {deck.name: genanki.Deck(stable_id(deck.namespace, "deck", deck.name), deck.name, deck.description)}
+    about = _WRAPPED.format(deck.description) if deck.description else ""
+    decks = {deck.name: genanki.Deck(stable_id(deck.namespace, "deck", deck.name), deck.name, about)}
     for rendered in deck.notes:
         name = rendered.deck_name
         if name not in decks:

@@ -42,6 +42,12 @@ def slug(question: str) -> str:
     return re.sub(r"[ _]", "-", text.strip()).strip("-")
 
 
+def shortened(made: str) -> str:
+    """The first words of a slug that is too long for an id; empty where that is none either."""
+    words = made[:60].rpartition("-")[0].strip("-")
+    return words if is_id(words) else ""
+
+
 def _plain(markdown: str) -> str:
     """The words of one line of Markdown, without marks, addresses and tags."""
     (inline,) = _INLINE.parseInline(markdown)

@@ -67,6 +67,32 @@ BUGS = (
     "stderr",
 )
 _NO_LESSONS = ("wrong-output", "refused", "crashed", "no-result")
+_PLAIN = frozenset({"txt", "plain", "plaintext", "none"})
+"""Words for no language, beside Pygments' `text`."""
+_ALIASES = {
+    **dict.fromkeys(("mjs", "cjs"), "js"),
+    **dict.fromkeys(("mts", "cts"), "ts"),
+    **dict.fromkeys(("jsonc", "jsonl", "ndjson"), "json"),
+    **dict.fromkeys(("sh-session", "shellsession", "bash-session"), "console"),
+    **dict.fromkeys(("plsql", "sqlite"), "sql"),
+    **dict.fromkeys(("env", "dotenv"), "bash"),
+    **dict.fromkeys(("conf", "config"), "ini"),
+    "jinja2": "jinja",
+    "gql": "graphql",
+    "kt": "kotlin",
+    "vb": "vbnet",
+    "patch": "diff",
+    "h": "c",
+    "hpp": "cpp",
+    "traceback": "pytb",
+    "rscript": "r",
+    "gradle": "groovy",
+    "svelte": "html",
+    "cmd": "bat",
+}
+"""Names that authors and GitHub have for languages, and what Pygments calls them."""
+_DIAGRAMS = frozenset({"mermaid", "geojson", "topojson", "stl"})
+"""What GitHub draws in place of showing it."""
 _OUR_LANGUAGES = {"output": Role.OUTPUT, "timeline": Role.TIMELINE}
 
 _PYTHON_LIKE = re.compile(r"[^a-z0-9]*(?:i?py(?:thon)?[\d.]*(?![a-z0-9])|python[^a-z])")
@@ -137,11 +163,17 @@ class _Reader:
         if folded in ROLES:
             self.report(MISSPELT, first, f"`{word}` is a role, not a language", f"Write `python {folded}`.")
             return Info("python", ROLES[folded], script=folded == "script")
-        if folded in _OUR_LANGUAGES or folded not in _highlighted():
+        if folded in _PLAIN:
+            return Info("text", Role.TEXT)
+        if folded in _OUR_LANGUAGES or (folded not in _highlighted() and folded not in _ALIASES):
             return self._unknown(first, folded)
-        return Info(word, Role.TEXT)
+        return Info(_ALIASES.get(folded, word), Role.TEXT)
 
     def _unknown(self, first: re.Match[str], folded: str) -> Info:
+        if folded in _DIAGRAMS:
+            hint = "Put a picture of it into media/; write `text` if its source is what the card shall show."
+            self.report(NO_HIGHLIGHTER, first, f"GitHub draws `{first[0]}`: the card shows its text", hint)
+            return Info(first[0], Role.TEXT)
         near = did_you_mean(folded, ("python", *_OUR_LANGUAGES))
         if not near:
             hint = f"{did_you_mean(folded, _highlighted())}Write `text` if that is meant."

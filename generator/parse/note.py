@@ -21,7 +21,7 @@ from generator.parse import cloze
 from generator.parse.blocks import Block, BlockKind, comment_text
 from generator.parse.fences import read_fence
 from generator.parse.fields import merge_tags
-from generator.parse.ids import BAD_ID, DRAFT, NO_SLUG, Identity, is_id, slug
+from generator.parse.ids import BAD_ID, DRAFT, NO_SLUG, Identity, is_id, shortened, slug
 from generator.parse.metadata import did_you_mean
 from generator.parse.notedata import Metadata, looks_like_metadata, read_metadata
 from generator.parse.programs import group
@@ -328,7 +328,8 @@ class _Parser:
                 return made if is_id(made) else "", None  # its fault is reported
             if not is_id(made):
                 what = "the id made from this question is too long" if made else "no id can be made from this question"
-                hint = "Give it an id of 1 to 80 of a-z, 0-9 and `-`: `<!-- id: … -->` below the question."
+                short = shortened(made) or "…"
+                hint = f"Give it an id of 1 to 80 of a-z, 0-9 and `-`: `<!-- id: {short} -->` below the question."
                 self.found.append(NO_SLUG.at(span, what, hint))
                 return "", None
             is_misspelt = any(key.casefold() == "id" for key in data.spans)

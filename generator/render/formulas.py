@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from generator.render.marks import SpanOf, plain
-from generator.render.problems import MATH_BRACES, MATH_COMMAND, Problems
+from generator.render.problems import MATH_BRACES, MATH_COMMAND, MATH_DOLLAR, Problems
 
 _WORDS = """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron pi varpi rho
@@ -36,33 +36,74 @@ _WORDS = """
     mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr boldsymbol bf rm it text textrm textbf textit
     texttt textsf mbox displaystyle textstyle scriptstyle scriptscriptstyle
     quad qquad enspace thinspace phantom hphantom vphantom ldots cdots vdots ddots dots dotsb dotsc dotsm
-    colon boxed cancel substack hline cr begin end S P dag ddag degree checkmark
+    colon boxed cancel substack hline cr begin end S checkmark tag notag nonumber
+    mathring dddot ddddot overleftrightarrow underrightarrow underleftarrow underleftrightarrow bcancel xcancel
+    varGamma varDelta varOmega varPhi varSigma varkappa digamma beth gimel daleth eth wp mho complement surd Bbb
+    over atop choose brace brack root of fbox smash mathstrut rlap llap hspace displaylimits pmb
+    mathop mathbin mathrel mathord mathopen mathclose mathpunct mathinner sf tt cal frak textup textnormal
+    tiny scriptsize small normalsize large Large LARGE huge Huge negthinspace ldotp cdotp dotsi dotso
+    iiiint idotsint bigodot biguplus injlim projlim varlimsup varliminf varinjlim varprojlim
+    lgroup rgroup lmoustache rmoustache ulcorner urcorner llcorner lrcorner
+    nleftarrow nrightarrow nLeftarrow nRightarrow nLeftrightarrow rightsquigarrow leftrightsquigarrow
+    twoheadrightarrow twoheadleftarrow rightarrowtail rightrightarrows leftleftarrows leftrightarrows rightleftarrows
+    leftrightharpoons rightharpoondown leftharpoonup leftharpoondown upuparrows downdownarrows circlearrowleft
+    circlearrowright curvearrowright dashrightarrow dashleftarrow upharpoonright restriction Lsh Rsh multimap
+    nleq ngeq nless ngtr leqq geqq lneq gneq lneqq gneqq lll ggg lessgtr gtrless lesseqgtr lessdot gtrdot lessapprox
+    gtrapprox eqslantless eqslantgtr nprec nsucc precsim succsim preccurlyeq succcurlyeq curlyeqprec curlyeqsucc
+    ncong nsim approxeq thickapprox thicksim backsim eqsim eqcirc circeq triangleq bumpeq Bumpeq doteqdot
+    fallingdotseq risingdotseq varpropto sqsubset sqsupset subseteqq supseteqq nsubseteqq subsetneqq varsubsetneq
+    Subset Supset Cap Cup owns backepsilon between pitchfork Vdash vDash Vvdash nvdash nvDash nVdash
+    vartriangleleft vartriangleright trianglelefteq trianglerighteq ntriangleleft lhd rhd unlhd unrhd
+    shortmid shortparallel nshortmid ltimes rtimes leftthreetimes intercal divideontimes dotplus smallsetminus
+    centerdot boxplus boxminus boxtimes boxdot circledast circledcirc barwedge veebar curlywedge curlyvee bigcirc
+    vartriangle triangledown blacktriangle lozenge blacklozenge bigstar Diamond Box spadesuit heartsuit diamondsuit
+    clubsuit flat natural sharp sphericalangle measuredangle maltese circledR yen
 """
+"""What MathJax knows without an extension that Anki lacks, or had to learn late, and what does nothing but draw."""
 _COMMANDS = frozenset(_WORDS.split())
 _SYMBOLS = frozenset("\\,;:!> {}|%&_#$\n")
 _NAMES = (
     "matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix cases array aligned gathered split align align* "
-    "gather gather* equation equation*"
+    "gather gather* equation equation* alignat alignat* alignedat multline multline* eqnarray eqnarray* subarray"
 )
 _ENVIRONMENTS = frozenset(_NAMES.split())
+_HINTS = {
+    "color textcolor colorbox": "Colours are the card's own: stress with `\\boldsymbol{…}` or `\\boxed{…}`.",
+    "ce pu": "Not every Anki has mhchem: write `\\mathrm{H_2O}`, or `H<sub>2</sub>O` outside math.",
+    "degree": "Write `^\\circ`.",
+    "bm": "Write `\\boldsymbol{…}`.",
+    "label ref eqref": "Say in words what is meant; `\\tag{…}` gives a formula a number.",
+    "newcommand renewcommand def": "Write out what it stands for; a name is `\\operatorname{…}`.",
+}
+_INSTEAD = {name: hint for names, hint in _HINTS.items() for name in names.split()}
+"""What to write in place of commands that authors know."""
 _COMMAND = re.compile(r"\\([A-Za-z]+|.|\Z)", re.DOTALL)
+_DOLLAR = re.compile(r"(?:[^\\$]|\\.)*+\$", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\s*\{([^{}]*)\}")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
-def check_math(source: str, span: SpanOf, problems: Problems) -> None:
-    """Report what of a formula may not reach MathJax. `source` may hold marks; `span` takes offsets in it."""
+def check_math(source: str, span: SpanOf, problems: Problems, *, inline: bool) -> None:
+    """Report what of a formula may not reach MathJax. `source` may hold marks; `span` takes offsets in it.
+
+    A `$` in an `inline` one was meant to end it, or to begin none.
+    """
     before = len(problems.found)
+    dollar = _DOLLAR.match(source) if inline else None
+    if dollar:
+        hint = "Let no letter or digit follow the `$` that ends a formula: `$n$-th`; write `\\$` for the sign itself."
+        where = span(dollar.end() - 1, dollar.end())
+        problems.add(MATH_DOLLAR, where, "this `$` stands inside the formula that began before it", hint)
+        return
     for match in _COMMAND.finditer(source):
         name = match.group(1)
         where = span(match.start(), match.end())
         if name in ("begin", "end"):
             _check_environment(source, match, span, problems)
         elif name not in _COMMANDS and name not in _SYMBOLS:
-            hint = "Write it with other commands; for text that only looks like math, write it as code or `\\$`."
-            problems.add(
-                MATH_COMMAND, where, f"`{plain(match.group())}` is not among the math commands for cards", hint
-            )
+            other = "Write it with other commands; for text that only looks like math, write it as code or `\\$`."
+            what = f"`{plain(match.group())}` is not among the math commands for cards"
+            problems.add(MATH_COMMAND, where, what, _INSTEAD.get(name, other))
     if len(problems.found) == before:
         _check_braces(source, span, problems)
 

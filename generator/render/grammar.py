@@ -32,6 +32,8 @@ _NEW_BLOCK = re.compile(
     r"\s*(?:\[[^\]]*\]:|[-+*](?:\s|\Z)|(?:[-*_][ \t]*){3,}(?:\n|\Z)|#{1,6}(?:\s|\Z)|`{3}|~{3}|[>|<]|\d+[.)](?:\s|\Z))"
 )
 """Text behind a task's box that GitHub reads as the beginning of a block, or may."""
+_ITEM = re.compile(r"\s|(?:[-+*]|\d{1,9}[.)])(?:\s|\Z)")
+"""A line that may belong to the list above it."""
 _INDENT = re.compile(r"\n[ \t]+")
 
 
@@ -63,6 +65,7 @@ def github_parser() -> MarkdownIt:
     spans = md.inline.ruler
     spans.before("backticks", "math", inline.math_inline)
     spans.at("escape", inline.escape)
+    spans.at("entity", inline.entity)
     spans.at("html_inline", inline.html_inline)
     spans.at("strikethrough", inline.strike)
     spans.before("link", "footnote", inline.footnote)
@@ -107,12 +110,17 @@ def _odd_quotes(state: StateCore) -> None:
 
 
 def _odd_items(state: StateCore) -> None:
-    """Report an empty item above a blank line: to GitHub, what follows may still belong to its list."""
+    """Report an empty item above a blank line: to GitHub, what follows may still belong to its list.
+
+    Not so at the end of a list above a line in column 1 that is no item.
+    """
     lines = state.src.split("\n")
-    for token, behind in zip(state.tokens, state.tokens[1:], strict=False):
+    for token, behind, after in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         if token.type == "list_item_open" and behind.type == "list_item_close" and token.map:
             below = token.map[0] + 1
-            if below < len(lines) - 1 and not lines[below].strip(" \t>"):
+            following = next((lines[at] for at in range(below, len(lines)) if lines[at].strip(" \t")), "")
+            ends = token.level == 1 and after.type != "list_item_open" and not _ITEM.match(following)
+            if below < len(lines) - 1 and not lines[below].strip(" \t>") and not ends:
                 report(state, Odd.ITEM, token.map[0])
 
 

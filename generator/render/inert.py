@@ -17,7 +17,7 @@ import nh3
 
 from generator.render.marks import FILLER, PRIVATE, Mark, Marks, Piece, without_private
 from generator.render.problems import CROSSING_CLOZE, LOST_CLOZE, Problems
-from generator.render.rawhtml import AUTHOR_ATTRIBUTES, AUTHOR_TAGS, VOID
+from generator.render.rawhtml import AUTHOR_ATTRIBUTES, AUTHOR_TAGS, SCROLLS, VOID
 
 _CLASSES = {
     "span": {
@@ -46,6 +46,7 @@ def inert_text(text: str) -> str:
 def sanitise(html: str) -> str:
     """`html` with the tags, attributes and classes of the allow-list only, well formed."""
     attributes = {tag: set(names) for tag, names in AUTHOR_ATTRIBUTES.items()}
+    attributes["table"] |= set(SCROLLS)
     attributes["input"] = {"type", "checked", "disabled", "aria-label"}
     return nh3.clean(
         html,

@@ -10,6 +10,7 @@ import re
 from typing import Literal
 
 from markdown_it.rules_inline import StateInline, link
+from markdown_it.rules_inline import entity as markdown_it_entity
 from markdown_it.rules_inline import escape as markdown_it_escape
 from markdown_it.rules_inline import html_inline as markdown_it_html
 from markdown_it.rules_inline.state_inline import Scanned
@@ -22,6 +23,7 @@ from generator.render.emphasis import add_run
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 _SOUND = re.compile(r"\[sound:[^\[\]\n]+\]")
+_LONG_ENTITY = re.compile(r"&#(?:(\d{8})|[xX]([0-9A-Fa-f]{7,8}));")
 _EMOJI = re.compile(r"(?<!:):([a-z0-9+_-]+):(?!:(?![a-z0-9+_-]+:))")
 
 
@@ -75,6 +77,19 @@ def escape(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] == "\\" and (behind >= state.posMax or state.src[behind] not in _ESCAPABLE):
         return False
     return markdown_it_escape(state, silent)
+
+
+def entity(state: StateInline, silent: bool) -> bool:
+    """`&name;` and `&#1;`. By number GitHub takes up to eight digits, most of which are no character."""
+    match = _LONG_ENTITY.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return markdown_it_entity(state, silent)
+    number = int(match[1] or match[2], 10 if match[1] else 16)
+    if not silent:
+        is_character = 0 < number < 0x110000 and not 0xD800 <= number < 0xE000
+        state.pending += chr(number) if is_character else "\ufffd"
+    state.pos = match.end()
+    return True
 
 
 def html_inline(state: StateInline, silent: bool) -> bool:

@@ -316,7 +316,7 @@ class Formulas(JobProcessor):
         for element in root.iter("math"):
             source = element.text or ""
             inside = job.places.insides[element]
-            check_math(source, inside, job.problems)
+            check_math(source, inside, job.problems, inline=not element.get("display"))
             left, right = ("\\[", "\\]") if element.get("display") else ("\\(", "\\)")
             text = f"{left}{math_text(source)}{right}"
             element.text = job.marks.add(Mark(Piece.TEXT, inside(0, len(source)), text=text))

@@ -49,8 +49,7 @@ def oddities(origin: Origin, problems: Problems) -> Callable[[Odd, int], None]:
     """The reporter for `env["odd"]`: what is odd, and the line of the text, from 0, in which it is."""
 
     def odd(what: Odd, line: int) -> None:
-        span = origin.span.source.line_span(origin.first_line + line) if origin.exact else origin.span
-        problems.add(_FAULTS[what][0], span, *_FAULTS[what][1:])
+        problems.add(_FAULTS[what][0], origin.line(line), *_FAULTS[what][1:])
 
     return odd
 

@@ -25,6 +25,7 @@ CROSSING_CLOZE = Rule("N215", "a cloze deletion that cuts through formatting")
 LOST_CLOZE = Rule("N216", "a cloze deletion that does not reach the card")
 TOO_DEEP = Rule("N217", "nesting that is too deep")
 TOO_LARGE = Rule("N218", "text that is too large for a card")
+MATH_DOLLAR = Rule("N219", "a formula that holds a dollar sign")
 NOTHING_SHOWN = Rule("N220", "a side of a card that shows nothing")
 EMPTY_TASK = Rule("N221", "a task box without plain words behind it")
 ODD_QUOTE = Rule("N222", "a quote mark that is indented too far")
@@ -38,7 +39,7 @@ DESCRIPTION_MEDIA = Rule("N230", "a picture or sound in a deck's description")
 RULES = (
     *(UNKNOWN_TAG, UNKNOWN_ATTRIBUTE, BROKEN_HTML, BAD_LINK, REMOTE_IMAGE, MISSING_IMAGE, NO_ALT, OUTSIDE_MEDIA),
     *(UNUSED_MEDIA, MISSING_SOUND, MATH_COMMAND, MATH_BRACES, FOOTNOTE, ALERT, EMOJI, CROSSING_CLOZE, LOST_CLOZE),
-    *(TOO_DEEP, TOO_LARGE, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE, ODD_TABLE),
+    *(TOO_DEEP, TOO_LARGE, MATH_DOLLAR, NOTHING_SHOWN, EMPTY_TASK, ODD_QUOTE, BAD_TIMELINE, ODD_TABLE),
     *(ODD_DEFINITION, EMPTY_ITEM, NO_PICTURE, DESCRIPTION_MEDIA),
 )
 

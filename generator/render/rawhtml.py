@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markdown_it.common import html_re
@@ -28,14 +29,27 @@ AUTHOR_TAGS = frozenset(_NAMES.split())
 AUTHOR_ATTRIBUTES = {
     "*": {"title", "lang", "dir"},
     "a": {"href"},
-    "img": {"src", "alt", "width", "height"},
+    "img": {"src", "alt", "width", "height", "align"},
     "ol": {"start", "reversed", "type"},
     "li": {"value"},
-    "td": {"colspan", "rowspan", "align"},
-    "th": {"colspan", "rowspan", "align"},
+    "td": {"colspan", "rowspan", "align", "valign", "width"},
+    "th": {"colspan", "rowspan", "align", "valign", "width", "scope"},
+    "tr": {"align", "valign"},
     "details": {"open"},
-    **{tag: {"align"} for tag in ("div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "tr", "table")},
+    **{tag: {"align"} for tag in ("div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "table")},
 }
+SCROLLS = {"tabindex": "0"}
+"""On every table, which scrolls where it is too wide: the keyboard must reach it. GitHub does the same."""
+_WITHOUT_EFFECT = {"*": {"id"}, "a": {"name", "rel", "target"}}
+"""Attributes that change nothing on a card: targets of links inside a page, and how a browser opens an address."""
+_OTHER_NAMES = (
+    "address area article aside audio base big body button canvas center col colgroup data datalist dialog dir "
+    "embed fieldset font footer form frame frameset head header hgroup html iframe input label legend link main "
+    "map marquee math meta meter nav nobr noscript object option output param picture progress script search "
+    "section select slot source style svg template textarea time title track video"
+)
+_OTHER_TAGS = frozenset(_OTHER_NAMES.split())
+"""Elements of HTML that cards do not have; other names are words to an author."""
 _OPTIONAL_END = frozenset({"li", "p", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "rp", "rt"})
 _TOKEN = re.compile(f"(?P<comment><!---?>|<!--.*?-->)|{html_re.HTML_TAG_RE.pattern}|<(?=[A-Za-z/!?])|<", re.DOTALL)
 _NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
@@ -51,6 +65,8 @@ class RawHtml:
     open: list[tuple[str, Span, object]] = field(default_factory=list)
     """Tags without their end, where they were written, and the block that they may not leave."""
     block: object = None
+    refused: list[str] = field(default_factory=list)
+    """Unknown tags that were reported; their ends are not, too."""
 
     def clean(self, source: str, span: SpanOf, block: object) -> str:
         """A chunk as it may stand on a card: comments gone, addresses in place. `block` is what it stands in."""
@@ -65,7 +81,8 @@ class RawHtml:
     def finish(self) -> None:
         """Report tags that are still open where the side ends."""
         for tag, where, _ in self.open:
-            self.problems.add(BROKEN_HTML, where, f"`<{tag}>` is never closed", f"Write `</{tag}>` where it ends.")
+            hint = f"Write `</{tag}>` where it ends, or `\\<` if the character itself is meant."
+            self.problems.add(BROKEN_HTML, where, f"`<{tag}>` is never closed", hint)
         self.open.clear()
 
     def _token(self, match: re.Match[str], span: SpanOf) -> str:
@@ -93,8 +110,13 @@ class RawHtml:
         return "&lt;"
 
     def _unknown(self, source: str, name: str, where: Span) -> None:
-        shown = _short(source)
-        if name.lower() in ("script", "style", "iframe", "object", "embed", "svg", "math", "form", "input", "button"):
+        shown, tag = _short(source), name.lower()
+        if source.startswith("</") and tag in self.refused:
+            self.refused.remove(tag)
+            return
+        if not source.startswith("</"):
+            self.refused.append(tag)
+        if tag in _OTHER_TAGS:
             hint = "Cards hold no such element; take it out, or write it in backticks to show it."
         else:
             hint = f"Write `{shown}` in backticks or as `\\{shown}` to show it."
@@ -102,7 +124,7 @@ class RawHtml:
 
     def _closing(self, tag: str, where: Span) -> str:
         if tag in VOID:
-            return ""
+            return "<br>" if tag == "br" else ""  # as every browser reads `</br>`
         position = next((at for at in range(len(self.open) - 1, -1, -1) if self.open[at][0] == tag), None)
         if position is not None and self.open[position][2] is self.block:
             for other, begun, _ in self.open[position + 1 :]:
@@ -120,17 +142,24 @@ class RawHtml:
 
     def _opening(self, tag: str, source: str, where: Span) -> str:
         attributes: dict[str, str] = {}
-        for match in _ATTRIBUTE.finditer(source):
+        written = list(_ATTRIBUTE.finditer(source))
+        if _is_comparison(tag, written):
+            hint = "Write `\\<`, or put it in backticks, if the character itself is meant."
+            self.problems.add(UNKNOWN_TAG, where, f"`{_short(source)}` is read as an HTML tag and vanishes", hint)
+            return ""
+        for match in written:
             name = match.group(1).lower()
             value = plain(html.unescape((match.group(2) or "").strip("\"'")))
-            if name not in AUTHOR_ATTRIBUTES["*"] | AUTHOR_ATTRIBUTES.get(tag, set()):
+            if name in _allowed(AUTHOR_ATTRIBUTES, tag):
+                attributes.setdefault(name, value)
+            elif name not in _allowed(_WITHOUT_EFFECT, tag):
                 hint = "Take it out: the look of cards is the deck's, and nothing in them acts."
                 self.problems.add(UNKNOWN_ATTRIBUTE, where, f"`{name}` cannot stand on `<{tag}>`", hint)
-            else:
-                attributes.setdefault(name, value)
         if tag == "a" and "href" in attributes:
             check_link(attributes["href"], where, self.problems)
             attributes["href"] = encode_url(attributes["href"])
+        if tag == "table":
+            attributes |= SCROLLS
         if tag == "img":
             alt = attributes.get("alt", "")
             packed = self.media.image(attributes.get("src", ""), alt, where, self.problems)
@@ -139,6 +168,16 @@ class RawHtml:
             self.open.append((tag, where, self.block))
         shown = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
         return f"<{tag}{shown}>"
+
+
+def _allowed(table: Mapping[str, set[str]], tag: str) -> set[str]:
+    return table["*"] | table.get(tag, set())
+
+
+def _is_comparison(tag: str, attributes: Sequence[re.Match[str]]) -> bool:
+    """Whether a tag is more likely `a<b and c>d`: words without a value, none of which it may have."""
+    names = {match.group(1).lower() for match in attributes if match.group(2) is None}
+    return bool(names) and len(names) == len(attributes) and not names & _allowed(AUTHOR_ATTRIBUTES, tag)
 
 
 def _short(source: str) -> str:

@@ -16,6 +16,7 @@ from generator.diagnostics import Span
 from generator.render.grammar import MAX_NESTING, TooDeepError
 from generator.render.marks import SpanOf
 from generator.render.places import Origin
+from generator.render.rawhtml import SCROLLS
 
 Element = ElementTree.Element
 
@@ -74,7 +75,7 @@ class Builder:
             if token.nesting == -1:
                 self._text("\n")
         elif token.nesting == 1:
-            self._open(token.tag, attributes)
+            self._open(token.tag, attributes | (SCROLLS if token.tag == "table" else {}))
         elif token.nesting == -1:
             self.stack.pop()
         elif token.type in ("fence", "code_block"):

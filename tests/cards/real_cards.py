@@ -18,7 +18,7 @@ NOW = 1_800_000_000
 _VOID = frozenset({"br", "hr", "img", "input"})
 _NAMES = "article section header footer aside div p ul ol li figure details summary table pre h4 hr br"
 _BLOCKS = frozenset(_NAMES.split())
-_NOT_IN_A_PARAGRAPH = _BLOCKS - {"summary"}
+_NOT_IN_A_PARAGRAPH = _BLOCKS - {"summary", "br"}
 
 
 @dataclass(frozen=True)

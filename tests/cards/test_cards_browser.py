@@ -52,6 +52,10 @@ source: "<https://a.example/b>"
 | --- | ---: | --- |
 | `asyncio.create_task(coroutine, name=None)` | 1 | ever so many words in one cell |
 
+| So many columns | that a table | does not fit | on the screen | of any phone |
+| --- | --- | --- | --- | --- |
+| Lungenembolie | Schmerzcharakter | Koronarangiographie | unauffällig | Refluxösophagitis |
+
 #### A heading
 
 <kbd>Ctrl</kbd> + <kbd>C</kbd>, <mark>marked</mark>, H<sub>2</sub>O, $x^2$
@@ -192,3 +196,46 @@ def test_nothing_on_a_card_acts(looked: list[dict[str, Any]]) -> None:
 def test_cards_are_accessible(looked: list[dict[str, Any]]) -> None:
     """axe-core finds no violation."""
     assert sorted({(fault, side["name"]) for side in looked for fault in side["found"]}) == []
+
+
+DRAWN = """
+<article class="note"><section class="answer">
+<table><tbody><tr><td>Lungenembolie</td><td>Schmerzcharakter</td><td>Koronarangiographie</td></tr></tbody></table>
+<p id="arabic">مرحبا asyncio</p>
+<p id="latin">asyncio مرحبا</p>
+<mjx-container display="true" style="display: block"><span style="display: block; width: 700px">x</span></mjx-container>
+</section></article>
+"""
+DRAWN_AS = """
+() => {
+  const lines = (element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getClientRects().length;
+  };
+  const start = (id) => {
+    const range = document.createRange();
+    const element = document.getElementById(id);
+    range.setStart(element.firstChild, 0);
+    range.setEnd(element.firstChild, element.firstChild.length);
+    const box = element.getBoundingClientRect();
+    const text = range.getBoundingClientRect();
+    return text.left - box.left < 1 ? "left" : box.right - text.right < 1 ? "right" : "between";
+  };
+  return {
+    lines: [...document.querySelectorAll("td")].map(lines),
+    sides: ["arabic", "latin"].map(start),
+    page: document.scrollingElement.scrollWidth,
+  };
+}
+"""
+
+
+def test_text_is_drawn_as_on_github(chromium: Browser) -> None:
+    """Words in a table stay whole, a paragraph starts on its own side, and a wide formula scrolls in its place."""
+    mode = MODES["phone light"]
+    page = open_page(chromium, mode)
+    (css,) = {deck.css for deck in decks()}
+    page.set_content(f"<!doctype html><style>{css}</style><body class=card>{DRAWN}</body>")
+    assert page.evaluate(DRAWN_AS) == {"lines": [1, 1, 1], "sides": ["right", "left"], "page": mode.width}
+    page.context.close()

@@ -292,6 +292,32 @@ def test_a_formula_in_a_fence_is_no_unknown_language() -> None:
     assert only_snippet("```math\nx^2\n```").language == "math"
 
 
+@pytest.mark.parametrize(
+    ("written", "language"), [("mjs", "js"), ("JSONC", "json"), ("patch", "diff"), ("txt", "text")]
+)
+def test_other_names_of_a_language_are_known(written: str, language: str) -> None:
+    """GitHub and authors have more names for languages than Pygments; none of them is worth a warning."""
+    deck, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n```{written}\nx\n```\n")
+    assert found == []
+    assert [snippet.language for note in deck.notes for snippet in note.snippets] == [language]
+
+
+def test_a_question_too_long_for_an_id_gets_one_to_paste() -> None:
+    """Its first words; where there are none in these letters, the author must find some."""
+    question = "What is the difference between a list and a tuple, and when would you rather take the one or the other?"
+    _, found = parse_text(f"{FRONT}## {question}\n\nA.\n\n## {'食' * 90}\n\nA.\n")
+    assert codes(found) == ["N033 5:4", "N033 9:4"]
+    assert "`<!-- id: what-is-the-difference-between-a-list-and-a-tuple-and-when -->`" in found[0].hint
+    assert "`<!-- id: … -->`" in found[1].hint
+
+
+def test_a_diagram_of_github_is_named_as_one() -> None:
+    """The card cannot draw it; that is said, with what to do."""
+    _, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n```mermaid\ngraph\n```\n")
+    assert codes(found) == ["N089 8:4"]
+    assert "picture" in found[0].hint
+
+
 def test_an_unknown_language_is_one_warning_with_a_suggestion() -> None:
     """The note is built all the same, its code plain."""
     deck, found = parse_text(f"{FRONT}## Q\n<!-- id: q -->\n\n```javascrpt\nx\n```\n")

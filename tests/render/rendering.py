@@ -100,6 +100,7 @@ class _Reader(HTMLParser):
             return
         values = {name: value or "" for name, value in attrs if tag not in ("pre", "code")}
         values.pop("aria-label", None)  # a task's box is named on the card
+        values.pop("tabindex", None)  # the keyboard reaches a table on the card
         if tag in ("td", "th") and values.get("class"):
             values["align"] = values.pop("class")
         for name in ("href", "src"):

@@ -14,7 +14,9 @@ from generator.render import RULES, render_deck
 
 CASES = {
     "unknown tag": ("Use a `List` of\nlist<T> here.\n", [("N200", 2, 5, "<T>")]),
-    "script": ("a <script>alert(1)</script>\n", [("N200", 1, 3, "<script>"), ("N200", 1, 19, "</script>")]),
+    "script": ("a <script>alert(1)</script> </script>\n", [("N200", 1, 3, "<script>"), ("N200", 1, 29, "</script>")]),
+    "comparison": ("if a<b and c>d\n", [("N200", 1, 5, "<b and c>")]),
+    "element that cards lack": ("<font color='red'>a</font>\n", [("N200", 1, 1, "<font color='red'>")]),
     "declaration": ("a <?php x ?> b\n", [("N200", 1, 3, "<?php x ?>")]),
     "tag in a list in a quote": ("> - a\n>   b <T>\n", [("N200", 2, 7, "<T>")]),
     "attribute": ('a\n\n<p onclick="x">b</p>\n', [("N201", 3, 1, '<p onclick="x">')]),
@@ -38,6 +40,9 @@ CASES = {
     "picture outside by an escape": ("![x](media/%2e%2e/loop.png)\n", [("N207", 1, 1, "![")]),
     "picture in HTML": ("<img src='x.png' alt='a'>\n", [("N207", 1, 1, "<img src='x.png' alt='a'>")]),
     "math command": ("so $a + \\href{x}{y}$\n", [("N210", 1, 9, "\\href")]),
+    "math command that Anki lacks": ("$a \\dag b$\n", [("N210", 1, 4, "\\dag")]),
+    "math that ends before a letter": ("the $n$th, so $m$\n", [("N219", 1, 7, "$")]),
+    "money beside math": ("for $5. Not $6, $x$\n", [("N219", 1, 13, "$")]),
     "math environment": ("$$\n\\begin{CD}\n$$\n", [("N210", 2, 1, "\\begin{CD}")]),
     "MathJax delimiter in math": ("$a \\) b$\n", [("N210", 1, 4, "\\)")]),
     "math braces": ("$$\na_{b\n$$\n", [("N211", 2, 3, "{")]),
@@ -87,6 +92,22 @@ QUIET = {
 def test_no_fault_where_github_shows_text(text: str) -> None:
     """What GitHub leaves alone is no fault."""
     assert markdown(text)[1] == []
+
+
+INSTEAD = {
+    "$\\ce{H2O}$": "`\\mathrm{H_2O}`",
+    "$90\\degree$": "`^\\circ`",
+    "$\\color{red}x$": "`\\boxed{…}`",
+    "<center>a</center>": "Cards hold no such element",
+    "List<word>": "`\\<word>`",
+}
+
+
+@pytest.mark.parametrize(("text", "way_out"), INSTEAD.items(), ids=INSTEAD)
+def test_way_out_fits_what_was_written(text: str, way_out: str) -> None:
+    """What many authors write gets a hint of its own."""
+    (found,) = markdown(text)[1]
+    assert way_out in found.hint
 
 
 def test_every_rule_is_provoked_by_a_test() -> None:
@@ -199,6 +220,11 @@ def test_fault_in_the_description_is_found_in_deck_yaml() -> None:
     note, place = "## Q?\n<!-- id: a -->\n\nA.\n", ("deck/deck.yaml", 4)
     _, found = rendered(note, config='description: "a <T>"\n')
     assert [(item.code, item.span.file, item.span.line) for item in found] == [("N200", *place)]
+    for text in ("|\n  a\n\n  | <T> |\n  |---|\n", ">\n  a\n\n  b\n  <T>\n", "\n\n\n  a <T>\n", "'a\n\n  b\n  <T>'\n"):
+        found = [item for item in rendered(note, config=f"description: {text}")[1] if item.code == "N200"]
+        assert [(item.span.line, item.span.text) for item in found] == [
+            (4 + text[: text.index("<")].count("\n"), "<T>")
+        ]
     _, found = rendered(note, config='description: "![a loop](media/loop.png)"\n')
     assert [(item.code, item.span.file, item.span.line) for item in found] == [("N230", *place)]
 

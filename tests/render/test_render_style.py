@@ -115,7 +115,7 @@ def test_nothing_overflows_a_small_screen(browser: str, tmp_path: Path, dark: bo
     inner = f"<!doctype html><meta charset=utf-8><style>{CSS}</style><body class='card{night}'>{body}"
     (tmp_path / "card.html").write_text(inner, encoding="utf-8")
     outer = (
-        "<!doctype html><iframe id=f src=card.html width=360 height=800 style='border:0'></iframe>"
+        "<!doctype html><iframe id=f src=card.html width=360 height=1200 style='border:0'></iframe>"
         "<script>onload=()=>{const d=document.getElementById('f').contentDocument;"
         "const wide=[...d.querySelectorAll('.note *')].filter(e=>!e.closest('table')&&"
         "e.getBoundingClientRect().right>361);"
@@ -130,7 +130,7 @@ def test_nothing_overflows_a_small_screen(browser: str, tmp_path: Path, dark: bo
                 "--no-first-run",
                 "--allow-file-access-from-files",
                 "--virtual-time-budget=5000",
-                "--window-size=800,900",
+                "--window-size=800,1300",
             ),
             *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "frame.html").as_uri()),
         ],
