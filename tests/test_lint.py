@@ -201,8 +201,8 @@ def test_allowing_a_rule_that_is_none_is_a_fault(allow: str, bad: str) -> None:
 
 
 def replaced(code: str, *, prelude: str = "import asyncio") -> list[str]:
-    """The places in a set-up that L003 reports, as the source has them."""
-    found = lint(question("print(1)", setup=code), prelude=prelude)
+    """The places in a set-up that L003 reports, as the source has them; the shown code reads some names."""
+    found = lint(question("print(len, sum, next, int, open, input, asyncio)", setup=code), prelude=prelude)
     return [fault.span.text for fault in found if fault.code == "L003"]
 
 
@@ -228,6 +228,20 @@ REPLACED = {
     "taken away": ("del asyncio.sleep", ["asyncio.sleep"]),
     "setattr": ("setattr(asyncio, 'sleep', 1)", ["setattr(asyncio, 'sleep', 1)"]),
     "its method": ("asyncio.__setattr__('sleep', 1)", ["asyncio.__setattr__('sleep', 1)"]),
+    "in a function that imports it": ("def f():\n    import time\n    time.sleep = 1", ["time.sleep"]),
+    "in a function, by a name of its own": ("def f():\n    a = __import__('time')\n    a.sleep = 1", ["a.sleep"]),
+    "a class's method, by object": (
+        "from asyncio import Task\ntype.__setattr__(Task, 'cancel', 1)",
+        ["type.__setattr__(Task, 'cancel', 1)"],
+    ),
+    "an object of a module": (
+        "from unittest.mock import patch\npatch.object(asyncio, 'sleep')",
+        ["patch.object(asyncio, 'sleep')"],
+    ),
+    "a mocked dictionary of modules": (
+        "import sys\nfrom unittest.mock import patch\npatch.dict(sys.modules, asyncio=1)",
+        ["patch.dict(sys.modules, asyncio=1)"],
+    ),
     "a module's names": ("vars(asyncio)['sleep'] = 1", ["vars(asyncio)['sleep']"]),
     "a module's dictionary": ("asyncio.__dict__.update(sleep=1)", ["asyncio.__dict__.update(sleep=1)"]),
     "the program's names": ("globals()['print'] = 1", ["globals()['print']"]),
@@ -249,6 +263,16 @@ LEFT_ALONE = {
     "a local": "def f(print, id):\n    len = 1\n    return print, id, len\n[sum for sum in []]",
     "an attribute of its own": "class A:\n    list = 1\n    def f(self): self.print = vars(self)['x'] = 1\nA.sum = 2",
     "an environment": "import os\nos.environ['X'] = '1'\nos.environ.update(Y='2')",
+    "a frozen dataclass": "class P:\n    def __post_init__(self): object.__setattr__(self, 'x', 1)",
+    "a proxy": "class P:\n    def __setattr__(self, n, v): super().__setattr__(n, v); self.__dict__[n] = v",
+    "a parameter named like a module": "import queue\ndef f(queue, n): queue.limit = n; setattr(queue, 'x', n)",
+    "a local named like a module": "import socket\ndef f():\n    socket = make()\n    socket.family = 1",
+    "everything of modules that replace nothing": "from typing import *\nfrom dataclasses import *\nfrom math import *",
+    "its standard input": "import io, sys\nsys.stdin = io.StringIO('x')\nsys.argv = ['x']\nsys.path += ['lib']",
+    "names of its own by globals": "globals()['counter'] = 1\nfor n in 'ab': vars()['x'] = n",
+    "what a method belongs to": "class A:\n    def f(self): self.callback.__self__.count = 1",
+    "a mock of its own": "from unittest.mock import Mock, patch\nclient = Mock()\nclient.get.return_value = 1\n"
+    "patch.object(client, 'get')\npatch('__main__.fetch')\npatch.dict('os.environ', X='1')",
     "a call": "import random, logging\nrandom.seed(1)\nlogging.disable()\nprint(asyncio.sleep, vars(asyncio)['run'])",
 }
 
@@ -267,7 +291,7 @@ def test_hidden_code_may_do_what_it_likes_with_its_own(code: str) -> None:
 
 def test_a_prelude_is_hidden_code_too() -> None:
     """One report for the deck, not one for each note, as for a file's set-up."""
-    twice = question("1") + question("2").replace("id: q", "id: other")
+    twice = question("print(1)") + question("print(2)").replace("id: q", "id: other")
     found = lint(twice, prelude='"print = 1"')
     assert {(fault.code, fault.note, fault.span.file) for fault in found} == {("L003", None, "d/deck.yaml")}
 
@@ -275,7 +299,7 @@ def test_a_prelude_is_hidden_code_too() -> None:
 def test_a_check_counts_where_shown_code_follows() -> None:
     """What comes last changes nothing."""
     check = "\n```python check\nprint = 1\n```\n"
-    goes_on = "\n```python continue\n2\n```\n"
+    goes_on = "\n```python continue\nprint(2)\n```\n"
     assert [fault.code for fault in lint(question("1", after=check + goes_on))] == ["L003"]
     assert lint(question("1", after=check)) == []
 
@@ -283,8 +307,26 @@ def test_a_check_counts_where_shown_code_follows() -> None:
 def test_shown_code_and_a_note_that_allows_it_may_replace_names() -> None:
     """The learner sees it there."""
     assert lint(question("print = asyncio.sleep = 1")) == []
-    assert lint(question("1", setup="print = 1", metadata="allow: [L003]")) == []
-    assert lint(question("1", setup="print = 1", metadata="allow: replaced-name")) == []
+    assert lint(question("print(1)", setup="print = 1", metadata="allow: [L003]")) == []
+    assert lint(question("print(1)", setup="print = 1", metadata="allow: replaced-name")) == []
+
+
+@pytest.mark.parametrize(
+    ("setup", "shown"),
+    [
+        ("input = ['a', 'b']\nN = len(input)", "print(1)"),
+        ("for id in range(3): pass", "print(1)"),
+        ("id = 1", "for id in range(3): print(id)"),
+        ("id = 1", "def f(id): return id\n[id for id in [1]]"),
+        ("id = 1", "id = 2\nprint(id)"),
+        ("from asyncio import subprocess\nfrom collections import abc", "print(subprocess.PIPE, abc)"),
+        ("from os import *", "print(1)"),
+    ],
+)
+def test_a_name_that_the_shown_code_does_not_read_misleads_nobody(setup: str, shown: str) -> None:
+    """Only what is read can mean something else than it says."""
+    assert [fault for fault in lint(question(shown, setup=setup)) if fault.code == "L003"] == []
+    assert replaced("input = ['a', 'b']") == ["input"]
 
 
 def test_retired_notes_are_left_in_peace() -> None:

@@ -123,7 +123,7 @@ def replaced_name(note: Note, deck: Deck) -> Iterator[Diagnostic]:
     """Code that no card shows changes what the shown code means.
 
     A learner reads `print` and `asyncio.sleep` as what they are. A set-up, a check or the deck's prelude that binds a
-    built-in's name, or changes a module, makes a card true that is false everywhere else.
+    built-in's name which the shown code reads, or changes a module, makes a card true that is false everywhere else.
 
     Bad:
 
@@ -141,9 +141,9 @@ def replaced_name(note: Note, deck: Deck) -> Iterator[Diagnostic]:
     """
     prelude = deck.config.prelude
     known = read_names(prelude.code) if prelude else None
-    for snippet in dict.fromkeys(step for program in note.programs for step in _unseen_before(program)):
+    for snippet, read in _hidden_steps(note).items():
         within = note.span.start <= snippet.span.start < note.span.end and snippet.span.source is note.span.source
-        for found in replacements(snippet.code, _BUILTINS, Names() if snippet is prelude else known or Names()):
+        for found in replacements(snippet.code, _BUILTINS, Names() if snippet is prelude else known or Names(), read):
             hint = "Use a name of its own, or show the code; where this is the lesson, `allow: [L003]` in the note."
             place = snippet.locate(found.line, found.column, found.column + len(found.text))
             message = f"hidden code {found.what}"
@@ -171,6 +171,35 @@ def _around(snippet: Snippet, programs: Iterable[Program]) -> tuple[set[str], bo
             raises = program.raises[1] if program.raises else ""
             return hidden, raises in ("NameError", "UnboundLocalError") or "exception" in program.bugs
     return set(), False
+
+
+def _hidden_steps(note: Note) -> dict[Snippet, set[str] | None]:
+    """What runs before a note's shown code and is on no card, with the names that the shown code reads after it.
+
+    None where that cannot be told.
+    """
+    found: dict[Snippet, set[str] | None] = {}
+    for program in note.programs:
+        read = _read_by_shown(program)
+        for step in _unseen_before(program):
+            before = found.get(step, set())
+            found[step] = None if read is None or before is None else before | read
+    return found
+
+
+def _read_by_shown(program: Program) -> set[str] | None:
+    """The names that a program's shown code reads before it binds them itself."""
+    bound: set[str] = set()
+    read: set[str] = set()
+    for step in (*program.setup, *program.steps):
+        if step.shown:
+            names = read_names(step.code)
+            if names is None:
+                return None
+            early = (use for use in names.uses if names.bound.get(use.name, use.order) >= use.order)
+            read |= {use.name for use in early} - bound
+            bound |= names.bound.keys()
+    return read
 
 
 def _unseen_before(program: Program) -> Iterator[Snippet]:

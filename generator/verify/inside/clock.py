@@ -78,16 +78,19 @@ class Clock:
         self._flowing = 0
         self._flow_start = 0.0
         self._kept = False
-        self._sleepers: list[tuple[float, int, threading.Lock, int]] = []  # due, number, its lock, thread ident
+        self._sleepers: list[tuple[float, int, Any, float, int]] = []  # due, number, its lock, length, thread ident
         self._sleep_count = 0
         self._unfinished: dict[int, int] = {}  # id of a thread pool's queue -> work given to the pool, not finished
         self._asleep_for_real: set[int] = set()
         self._wake_ups: list[Callable[[], None]] = []
-        self.woken = 0  # sleeps of other threads that have ended
+        self.slept = 0.0  # seconds: how long the sleeps of other threads were that have ended, all together
         self.starting = 0.0  # seconds of real time spent in starting processes
         self.blocked: dict[
             int, Any
-        ] = {}  # thread ident -> the condition, lock or thread that it waits for, without a limit
+        ] = {}  # thread ident -> what it waits for without a limit: a condition, lock, thread
+        self.low_level: dict[
+            object, int
+        ] = {}  # threads started by `_thread`, of which `threading` knows nothing; idents
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -157,28 +160,33 @@ class Clock:
         with self._lock:
             self._sleep_count += 1
             due = self.now + self._flowed() + seconds
-            heapq.heappush(self._sleepers, (due, self._sleep_count, gate, threading.get_ident()))
+            heapq.heappush(self._sleepers, (due, self._sleep_count, gate, seconds, threading.get_ident()))
         for wake in self._wake_ups:
             wake()
         # Nobody moves the clock while the main thread waits for something else, a join say: then real time does.
         begun = real_monotonic()
         while not gate.acquire(timeout=max(min(SLICE, begun + seconds - real_monotonic()), 0.0)):
             if real_monotonic() >= begun + seconds:
-                self._wake_by_real_time(gate, due)
+                self._wake_by_real_time(gate, due, seconds)
                 return
 
-    def _wake_by_real_time(self, gate: threading.Lock, due: float) -> None:
+    def _wake_by_real_time(self, gate: threading.Lock, due: float, seconds: float) -> None:
         with self._lock:
-            self.woken += 1
+            self.slept += seconds
             self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[2] is not gate]
             heapq.heapify(self._sleepers)
+            self.now = max(self.now, due - self._flowed())
+
+    def no_sooner(self, due: float) -> None:
+        """It is `due`, or later: a real wait that long has ended in a thread for which no time flows."""
+        with self._lock:
             self.now = max(self.now, due - self._flowed())
 
     def in_fork(self) -> None:
         """In a process that the program forked: virtual time goes on there as real time does, without jumps."""
         self.now += self._flowed()
         self._lock = threading.RLock()
-        self._sleepers, self._unfinished, self._wake_ups, self.blocked = [], {}, [], {}
+        self._sleepers, self._unfinished, self._wake_ups, self.blocked, self.low_level = [], {}, [], {}, {}
         self.forked, self._kept, self._flowing, self._flow_start = True, True, 1, real_monotonic()
 
     def _sleep_in_main(self, seconds: float) -> None:
@@ -206,8 +214,9 @@ class Clock:
         with self._lock:
             now = self.now + self._flowed()
             while self._sleepers and self._sleepers[0][0] <= now:
-                self.woken += 1
-                heapq.heappop(self._sleepers)[2].release()
+                _, _, gate, seconds, _ = heapq.heappop(self._sleepers)
+                self.slept += seconds
+                gate.release()
 
     def next_sleeper(self) -> float | None:
         with self._lock:
@@ -222,9 +231,11 @@ class Clock:
             unfinished = dict(self._unfinished)
         pools = concurrent.futures.thread._threads_queues
         workers: dict[int, list[bool]] = {}  # id of a pool's queue -> for each worker whether it is asleep
+        if any(ident not in asleep for ident in dict(self.low_level).values()):
+            return True
         me = threading.get_ident()
         for thread in threading.enumerate():
-            if thread.ident == me:
+            if thread.ident == me or isinstance(thread, threading._DummyThread):
                 continue
             queue = pools.get(thread)
             if queue is not None:

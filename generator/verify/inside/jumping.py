@@ -6,18 +6,20 @@ thread that has ended in between has already written to the loop's wake-up pipe.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import asyncio.base_events
 import asyncio.selector_events
 import concurrent.futures.thread
 import contextlib
+import functools
 import selectors
 import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from . import waits
+from . import locks, waits
 from .clock import CLOCK, SLICE, real_monotonic, real_sleep
 
 GRACE = 0.005  # seconds of real time given to data under way between sockets of this process, before a jump
@@ -101,8 +103,10 @@ def _jumping(kind: type) -> type:
 def install() -> None:
     """Put jumping in place in every event loop and thread pool of this process, and in what blocks, once."""
     waits.install()
+    locks.install()
     _install_loops()
     _install_pools()
+    _install_threads()
 
 
 def _install_loops() -> None:
@@ -175,3 +179,31 @@ def _install_pools() -> None:
 
     pool.submit = submit  # type: ignore[method-assign]
     item.__init__, item.run = init, run
+
+
+def _install_threads() -> None:
+    """`threading` starts its threads by a name of its own: what comes through `_thread` is a program's."""
+    plain = _thread.start_new_thread
+
+    def start_new_thread(function: Any, args: Any, kwargs: Any = None, /) -> Any:
+        if not callable(function) or not isinstance(args, tuple) or not isinstance(kwargs, dict | None):
+            return plain(function, args, kwargs)  # it says what is wrong
+        key = object()
+
+        def run() -> Any:
+            CLOCK.low_level[key] = threading.get_ident()
+            try:
+                return function(*args, **(kwargs or {}))
+            finally:
+                CLOCK.low_level.pop(key, None)
+
+        CLOCK.low_level[key] = 0
+        try:
+            return plain(functools.update_wrapper(run, function), ())
+        except RuntimeError:  # there can be no more threads
+            del CLOCK.low_level[key]
+            raise
+
+    _thread.start_new_thread = start_new_thread
+    if hasattr(_thread, "start_new"):
+        _thread.start_new = start_new_thread

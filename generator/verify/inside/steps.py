@@ -19,6 +19,7 @@ for _name in future_features.all_feature_names:
 
 _TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _STARTS_A_LOOP = frozenset({"run", "Runner", "run_until_complete", "run_forever"})
+_ASYNC_TEST = "IsolatedAsyncioTestCase"  # runs each test in a loop of its own
 
 
 _NOTHING = compile("", "nothing", "exec")
@@ -76,9 +77,15 @@ def needs_loop(steps: list[Step], *, script: bool) -> bool:
         return False
     names = _asyncio_names(step.tree for step in steps)
     nodes = [node for step in steps if step.name != "prelude.py" for node in ast.walk(step.tree)]
+    if any(isinstance(node, ast.Name | ast.Attribute) and _named(node) == _ASYNC_TEST for node in nodes):
+        return False
     if any(isinstance(node, ast.Call) and _starts_a_loop(node.func, names) for node in nodes):
         return False
     return any(isinstance(node, ast.Name) and node.id in names for node in nodes)
+
+
+def _named(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _asyncio_names(trees: Iterable[ast.Module]) -> dict[str, str]:

@@ -27,7 +27,13 @@ from .wire import clipped
 
 BUSY = 0.1  # seconds of CPU in one step of a loop: the limit of asyncio's own debug mode
 IDLE = 0.3  # seconds in one step of a loop that are spent neither on the CPU nor in a queue for it: it waits
+AT_ONCE = 0.001  # seconds: a program that ends as soon after it has set a timer never waits for it
 
+_usage: Any = None  # where nobody counts the waits of a thread
+with contextlib.suppress(ImportError, AttributeError):
+    import resource
+
+    _usage, _this_thread = resource.getrusage, resource.RUSAGE_THREAD
 _thread_time = time.thread_time
 _ident = threading.get_ident
 _getframe = sys._getframe
@@ -52,6 +58,7 @@ class Tasks(Sightings):
         self._mains: weakref.WeakSet[Any] = weakref.WeakSet()
         self._excused: weakref.WeakSet[Any] = weakref.WeakSet()
         self._handles: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
+        self._set_at: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self._armed: Counter[Site] = Counter()  # timers set at a place; one whose handle is kept counts twice
         self._import_time: dict[int, float] = {}
         self._loop_hook: Any = None
@@ -148,7 +155,11 @@ class Tasks(Sightings):
         return cancel_all_tasks
 
     def _shutdown_asyncgens(self, plain: Any) -> Any:
-        async def shutdown_asyncgens(loop: Any) -> None:
+        def shutdown_asyncgens(loop: Any) -> Any:
+            by_itself = _running_loop() is not None and _getframe(1).f_code.co_filename in self.own
+            return plain(loop) if by_itself else shutdown_after_a_look(loop)
+
+        async def shutdown_after_a_look(loop: Any) -> None:
             if not CLOCK.stuck:
                 for generator in list(loop._asyncgens):
                     if generator.ag_frame is not None:
@@ -191,6 +202,7 @@ class Tasks(Sightings):
                 site = caller.f_code.co_filename, caller.f_lineno
                 self._handles[handle] = site
                 if name == "call_at":
+                    self._set_at[handle] = _now()
                     heard_of = _code(handle._callback) is caller.f_code  # it sets itself again
                     self._armed[site] += 1 if not heard_of and _drops_result(caller) else 2
             return handle
@@ -199,16 +211,20 @@ class Tasks(Sightings):
         return schedule
 
     def _look_at_timers(self, loop: Any) -> None:
-        """Timers that never fire, nor did another of the same line: of the program's own functions, and of `print`.
+        """Timers that print, and never fire: the program ends at once, and so nothing of it is ever seen.
 
-        Whoever keeps the handle of a timer knows of it, and may want it not to fire.
+        Whoever keeps the handle of a timer knows of it, and may want it not to fire; and one that is there for the
+        worst does not fire where all went well, some time later.
         """
         for handle in loop._scheduled:
             site = self._handles.get(handle)
             if handle.cancelled() or site is None or self._armed[site] != 1:
                 continue
+            if _now() - self._set_at.get(handle, 0.0) > AT_ONCE:
+                continue
             code = _code(handle._callback)
-            if handle._callback is builtins.print or (code is not None and code.co_filename in self.own):
+            prints = code is not None and code.co_filename in self.own and "print" in code.co_names
+            if handle._callback is builtins.print or prints:
                 name = getattr(handle._callback, "__qualname__", "a callback")
                 self.note("timers", site, name=name)
 
@@ -220,13 +236,17 @@ class Tasks(Sightings):
             stepped = isinstance(task, asyncio.Task)
             if stepped:
                 self.timeline.about_to_step()
-            starting, begun_at = CLOCK.starting, real_monotonic()
+            starting, begun_at, waits = CLOCK.starting, real_monotonic(), _waits()
             begun = _thread_time()
             plain(handle)
             spent = _thread_time() - begun - (self._import_time.get(ident, 0.0) - imported)
             if spent > BUSY:
                 self._note_busy(task if stepped else None, handle, f"{spent:.2f} s of CPU")
-            elif (passed := real_monotonic() - begun_at) > IDLE and imported == self._import_time.get(ident, 0.0):
+            elif (
+                (passed := real_monotonic() - begun_at) > IDLE
+                and _waits() > waits  # else the machine itself stood still
+                and imported == self._import_time.get(ident, 0.0)
+            ):
                 idle = passed - spent - (CLOCK.starting - starting) - (queued() - self.queued)
                 if idle > IDLE and self._alone() and "blocking" not in self.seen:
                     self._note_busy(task if stepped else None, handle, f"{idle:.1f} s of waiting")
@@ -300,6 +320,10 @@ class Tasks(Sightings):
         self.stuck_sites = sites[:8]
 
 
+def _now() -> float:
+    return CLOCK.current() if CLOCK.virtual else real_monotonic()
+
+
 def _code(callback: Any) -> Any:
     """The code of a function, a method or a partial one; None for anything else."""
     while isinstance(callback, functools.partial):
@@ -313,6 +337,11 @@ def _drops_result(frame: types.FrameType) -> bool:
     while following < len(code) and code[following] == 0:  # the room for what a call has learnt
         following += 2
     return following < len(code) and code[following] == opcode.opmap["POP_TOP"]
+
+
+def _waits() -> int:
+    """How often this thread has given its processor away to wait for something; 0 where nobody counts."""
+    return _usage(_this_thread).ru_nvcsw if _usage is not None else 0
 
 
 def queued() -> float:

@@ -1,7 +1,7 @@
 """Calls of asynchronous generators whose result is dropped on the spot: Python never warns of them.
 
 Such a call runs nothing, as a coroutine that is never awaited, but what it makes leaves without a word. It is certain
-from the code alone where the name means one thing in the whole program.
+from the code alone where the name means one thing in the whole program and the call is bound to run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .sightings import Site
 from .steps import Step
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_PLAIN = (*_FUNCTIONS, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith)
 
 
 def dropped_generators(steps: list[Step]) -> Iterator[tuple[Site, str]]:
@@ -31,18 +32,46 @@ def dropped_generators(steps: list[Step]) -> Iterator[tuple[Site, str]]:
     for owner in nodes:
         if isinstance(owner, ast.ClassDef):
             methods |= {node.name for node in owner.body if isinstance(node, _FUNCTIONS)} & functions
+    loaded = {
+        _name(node) for node in nodes if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", None), ast.Load)
+    }
     for step, tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-                called = node.value.func
-                if isinstance(called, ast.Name):
-                    name, known = called.id, called.id not in methods
-                elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-                    name, known = called.attr, called.attr in methods and called.value.id == "self"
-                else:
-                    continue
-                if known and name in functions and bound[name] == 1:
-                    yield (step.name, node.lineno), name
+        for node in _dropped_calls(tree.body, loaded):
+            called = node.func
+            if isinstance(called, ast.Name):
+                name, known = called.id, called.id not in methods
+            elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+                name, known = called.attr, called.attr in methods and called.value.id == "self"
+            else:
+                continue
+            if known and name in functions and bound[name] == 1:
+                yield (step.name, node.lineno), name
+
+
+def _dropped_calls(body: list[ast.stmt], loaded: set[str]) -> Iterator[ast.Call]:
+    """Calls that are statements, where they certainly run, and where nobody waits for the call itself to fail."""
+    for node in body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            yield node.value
+        elif isinstance(node, _PLAIN) and not _may_not_run(node, loaded):
+            yield from _dropped_calls(node.body, loaded)
+        elif isinstance(node, ast.Try):
+            yield from _dropped_calls([*([] if node.handlers else node.body), *node.finalbody], loaded)
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and _name(node.test.left) == "__name__":
+            yield from _dropped_calls(node.body, loaded)
+
+
+def _may_not_run(node: ast.stmt, loaded: set[str]) -> bool:
+    """Whether it is a function that nobody mentions, or a block that an error may leave early."""
+    if isinstance(node, _FUNCTIONS):
+        return not (node.name in loaded or node.name.startswith("__"))
+    return isinstance(node, ast.With | ast.AsyncWith) and any(_expects_errors(item) for item in node.items)
+
+
+def _expects_errors(item: ast.withitem) -> bool:
+    called = item.context_expr
+    words = ("suppress", "raise")  # contextlib.suppress, pytest.raises, self.assertRaises, self.assertRaisesRegex
+    return isinstance(called, ast.Call) and any(word in _name(called.func).lower() for word in words)
 
 
 def _makes_generator(code: types.CodeType) -> bool:

@@ -12,6 +12,8 @@ import functools
 import multiprocessing.process
 import os
 import select
+import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from typing import Any
 from .clock import CLOCK, SLICE, real_monotonic
 
 BLOCKED = 0.2  # seconds that a wait inside a running loop lasts before it is told; one for what has ended takes none
-SLEPT = 0.04  # seconds: the same, where another thread has ended a sleep meanwhile
+SLEPT = 0.04  # seconds: the same, where other threads have ended sleeps meanwhile that took as long
 FOR_EVER = "it waits for ever: no other thread and no process can end this wait"
 
 _running_loop, _main = asyncio._get_running_loop, threading.main_thread()
@@ -47,7 +49,13 @@ def install() -> None:
     for name in ("recv", "recv_into", "recvfrom", "recvfrom_into", "accept"):
         setattr(socket.socket, name, _receiving(getattr(socket.socket, name)))
     select.select = _selecting
-    threading.Lock = _Lock
+    for name in ("SelectSelector", "PollSelector", "EpollSelector", "KqueueSelector", "DevpollSelector"):
+        selector = getattr(selectors, name, None)
+        if selector is not None:
+            selector.select = _polling(selector.select)
+    for name in ("pause", "sigwait", "sigwaitinfo", "sigtimedwait"):
+        if hasattr(signal, name):
+            setattr(signal, name, _timed(getattr(signal, name)))
 
 
 def _flowing(wait: Any) -> Any:
@@ -57,9 +65,13 @@ def _flowing(wait: Any) -> Any:
     def waiting(*args: Any, **kwargs: Any) -> Any:
         if _running_loop() is not None:
             return _in_loop(wait, args, kwargs, sys._getframe(1))
-        if not _in_main():
+        if not in_main():
+            begun, limit = CLOCK.current(), _limit(args, kwargs)
             with _known(wait, args, kwargs):
-                return wait(*args, **kwargs)
+                result = wait(*args, **kwargs)
+            if result is False and limit is not None and limit > 0:
+                CLOCK.no_sooner(begun + limit)
+            return result
         if not CLOCK.virtual:
             return _patiently(wait, args, kwargs, lambda: None)
         try:
@@ -71,7 +83,25 @@ def _flowing(wait: Any) -> Any:
     return waiting
 
 
-def _in_main() -> bool:
+def _timed(wait: Any) -> Any:
+    """`wait`, which is no fault in a running loop or is found there by other means; time flows meanwhile."""
+
+    @functools.wraps(wait)
+    def waiting(*args: Any, **kwargs: Any) -> Any:
+        if not _flows():
+            return wait(*args, **kwargs)
+        with CLOCK.flow():
+            return wait(*args, **kwargs)
+
+    return waiting
+
+
+def _flows() -> bool:
+    """Whether a real wait, here, is a part of the program's time: no loop and no other thread sees to that."""
+    return CLOCK.virtual and _running_loop() is None and in_main()
+
+
+def in_main() -> bool:
     """Whether this is the main thread; `current_thread()` would make a thread of `_thread`'s look like any other."""
     return _ident() == _main.ident
 
@@ -80,8 +110,8 @@ def _in_loop(wait: Any, args: Any, kwargs: Any, caller: FrameType) -> Any:
     """A wait in a running loop: told once if it lasts, or if its own time-out shows that it lasted."""
     if _is_library(caller):
         return wait(*args, **kwargs)
-    telling = _Telling(f"{wait.__qualname__}()", caller)
-    begun, woken = real_monotonic(), CLOCK.woken
+    telling = Telling(f"{wait.__qualname__}()", caller)
+    begun, slept = real_monotonic(), CLOCK.slept
     result = None
     try:
         result = _patiently(wait, args, kwargs, telling)
@@ -90,11 +120,11 @@ def _in_loop(wait: Any, args: Any, kwargs: Any, caller: FrameType) -> Any:
         passed = real_monotonic() - begun
         limit = _limit(args, kwargs)
         ran_out = result is False and limit is not None and limit > 0
-        if passed > BLOCKED or ran_out or (passed > SLEPT and CLOCK.woken != woken):
+        if passed > BLOCKED or ran_out or (passed > SLEPT and CLOCK.slept - slept > SLEPT):
             telling()
 
 
-class _Telling:
+class Telling:
     """Tells of a call that blocks the loop, once."""
 
     def __init__(self, what: str, caller: FrameType) -> None:
@@ -124,7 +154,7 @@ def _limit(args: Any, kwargs: Any) -> float | None:
 def _patiently(wait: Any, args: Any, kwargs: Any, tell: Callable[[], None]) -> Any:
     """`wait`; where it has no limit and nothing is left that could end it, `Stuck` is raised."""
     what = args[0] if args else None
-    if _limit(args, kwargs) is None and _in_main() and not CLOCK.forked:
+    if _limit(args, kwargs) is None and in_main() and not CLOCK.forked:
         if isinstance(what, threading.Condition) and what._is_owned():  # type: ignore[attr-defined]
             return _wait_patiently(what, tell)
         if isinstance(what, threading.Thread):
@@ -137,8 +167,8 @@ def _wait_patiently(condition: Any, tell: Callable[[], None]) -> bool:
     gate = _lock()
     gate.acquire()
     condition._waiters.append(gate)
-    despair = _Despair()
-    with _known_wait(condition):
+    despair = Despair()
+    with known_wait(condition):
         state = condition._release_save()
         woken = False
         try:
@@ -154,7 +184,7 @@ def _wait_patiently(condition: Any, tell: Callable[[], None]) -> bool:
 
 
 def _join_patiently(thread: threading.Thread, tell: Callable[[], None]) -> None:
-    despair = _Despair()
+    despair = Despair()
     while True:
         _plain_join(thread, BLOCKED)
         if not thread.is_alive():
@@ -163,7 +193,7 @@ def _join_patiently(thread: threading.Thread, tell: Callable[[], None]) -> None:
         despair()
 
 
-class _Despair:
+class Despair:
     """Ends a wait when nothing outside the calling thread can go on, at two looks running.
 
     A signal may have come in just before the first look, and its handler runs only after it.
@@ -184,97 +214,20 @@ def _known(wait: Any, args: Any, kwargs: Any) -> Iterator[None]:
     """A thread's wait without a limit is kept in `CLOCK.blocked` meanwhile."""
     what = args[0] if args else None
     if _limit(args, kwargs) is None and isinstance(what, threading.Condition | threading.Thread):
-        with _known_wait(what):
+        with known_wait(what):
             yield
     else:
         yield
 
 
 @contextlib.contextmanager
-def _known_wait(what: Any) -> Iterator[None]:
+def known_wait(what: Any) -> Iterator[None]:
     ident = _ident()
     CLOCK.blocked[ident] = what
     try:
         yield
     finally:
         CLOCK.blocked.pop(ident, None)
-
-
-# --- locks ------------------------------------------------------------------------------------------------------------
-
-
-class _Lock:
-    """A program's own `threading.Lock`: the real one, and whoever waits for it is known."""
-
-    __slots__ = ("__weakref__", "_real", "releases")
-    _real: Any
-    releases: int
-
-    def __new__(cls) -> Any:
-        real = _lock()
-        if sys._getframe(1).f_globals.get("__name__") != "__main__":
-            return real
-        lock = object.__new__(cls)
-        lock._real, lock.releases = real, 0
-        return lock
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> Any:
-        releases = self.releases  # before the try: who lets go of it from here on wakes this thread
-        if not blocking or timeout == 0:
-            return self._real.acquire(blocking, timeout)
-        if self._real.acquire(False):
-            return True
-        telling = _Telling("Lock.acquire()", sys._getframe(1)) if _running_loop() is not None else None
-        if timeout != -1:
-            taken = self._real.acquire(True, timeout)
-            if telling is not None and not taken:
-                telling()
-            return taken
-        with _known_wait(_LockWait(self, releases)):
-            if not _in_main() or CLOCK.forked:
-                return self._real.acquire()
-            despair = _Despair()
-            while not self._real.acquire(timeout=BLOCKED):
-                if telling is not None:
-                    telling()
-                despair()
-            return True
-
-    def release(self) -> None:
-        self.releases += 1
-        self._real.release()
-
-    def locked(self) -> Any:
-        return self._real.locked()
-
-    def __enter__(self) -> Any:
-        return self.acquire()
-
-    def __exit__(self, *_error: object) -> None:
-        self.release()
-
-    def __repr__(self) -> str:
-        return repr(self._real)
-
-    def __reduce__(self) -> Any:
-        raise TypeError("cannot pickle '_thread.lock' object")
-
-    def _at_fork_reinit(self) -> None:
-        self._real._at_fork_reinit()
-
-
-_Lock.__name__ = _Lock.__qualname__ = "lock"
-_Lock.__module__ = "_thread"
-
-
-class _LockWait:
-    """A thread's wait for a lock, begun when it had been released `releases` times."""
-
-    def __init__(self, lock: _Lock, releases: int) -> None:
-        self._of, self._releases = lock, releases
-
-    def goes_on(self) -> bool:
-        return self._of.releases == self._releases
 
 
 # --- sockets ---------------------------------------------------------------------------------------------------------
@@ -289,9 +242,42 @@ def _receiving(method: Any) -> Any:
             limit = sock.gettimeout()
             if limit != 0.0:
                 _wait_readable([sock], limit, f"socket.{method.__name__}()", sys._getframe(1))
-        return method(sock, *args, **kwargs)
+        elif _flows() and sock.gettimeout() != 0.0 and not _is_ready(sock):
+            with CLOCK.flow():
+                return method(sock, *args, **kwargs)
+        begun, limit = CLOCK.current(), sock.gettimeout()
+        try:
+            return method(sock, *args, **kwargs)
+        except TimeoutError:
+            if _running_loop() is None and limit:
+                CLOCK.no_sooner(begun + limit)
+            raise
 
     return receive
+
+
+def _is_ready(sock: Any) -> bool:
+    """Whether there is something to read already; what takes no time is not timed."""
+    try:
+        return bool(_select([sock], (), (), 0)[0])
+    except (OSError, ValueError):  # closed, or a number too large for select
+        return False
+
+
+def _polling(plain: Any) -> Any:
+    """A selector's `select`; where a program calls it outside a loop, time flows while it really waits."""
+
+    @functools.wraps(plain)
+    def poll(selector: Any, timeout: float | None = None) -> Any:
+        if (timeout is None or timeout > 0) and _flows():
+            events = plain(selector, 0)
+            if events:
+                return events
+            with CLOCK.flow():
+                return plain(selector, timeout)
+        return plain(selector, timeout)
+
+    return poll
 
 
 def _selecting(rlist: Any, wlist: Any, xlist: Any, timeout: Any = None, /) -> Any:
@@ -302,6 +288,12 @@ def _selecting(rlist: Any, wlist: Any, xlist: Any, timeout: Any = None, /) -> An
         if found is not None:
             return found
         timeout = 0
+    if timeout != 0 and _flows():
+        found = _select(rlist, wlist, xlist, 0)
+        if any(found):
+            return found
+        with CLOCK.flow():
+            return _select(rlist, wlist, xlist, timeout)
     return _select(rlist, wlist, xlist, timeout)
 
 
@@ -312,8 +304,8 @@ _selecting.__module__ = "select"
 def _wait_readable(sockets: Any, limit: float | None, what: str, caller: FrameType, lists: Any = None) -> Any:
     """Wait until one of `sockets` (or one of select's `lists`) is ready, at most `limit` seconds: what is ready."""
     lists = lists or (sockets, (), ())
-    begun, despair = real_monotonic(), _Despair()
-    telling = _Telling(what, caller)
+    begun, despair = real_monotonic(), Despair()
+    telling = Telling(what, caller)
     while True:
         passed = real_monotonic() - begun
         left = BLOCKED if limit is None else min(max(limit - passed, 0.0), BLOCKED)

@@ -93,15 +93,18 @@ class Warned(Sightings):
         return show
 
     def _warn(self, plain: Any) -> Any:
-        """Below the filters: a DeprecationWarning that a program ignores is a deprecated call all the same."""
+        """Below the filters: a DeprecationWarning that a program ignores is a deprecated call all the same.
+
+        One that a filter makes an error is seen where it is caught, or ends the program.
+        """
 
         def warn(message: Any, category: Any = None, stacklevel: int = 1, source: Any = None, **more: Any) -> None:
+            plain(message, category, stacklevel + 1, source, **more)
             kind = type(message) if isinstance(message, Warning) else category or UserWarning
             if isinstance(kind, type) and issubclass(kind, DeprecationWarning | PendingDeprecationWarning):
                 site = self._warned_site(stacklevel, more.get("skip_file_prefixes", ()))
                 if site is not None and not self._recording():
                     self._note_deprecated(site, message)
-            plain(message, category, stacklevel + 1, source, **more)
 
         return warn
 

@@ -56,6 +56,7 @@ _set_origin_depth = sys.set_coroutine_origin_tracking_depth
 
 _SubprocessTransport: Any = asyncio.base_subprocess.BaseSubprocessTransport
 _RUNS_PROCESSES = (subprocess.run.__code__, subprocess.call.__code__)
+_ACTING = ("CALL", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "STORE_SUBSCR", "RAISE")
 ORIGIN_DEPTH = 8  # frames kept for a coroutine's origin: enough to reach the program through a library function
 
 
@@ -67,7 +68,9 @@ def _native_threads() -> int:
 
 
 def _is_deaf(code: types.CodeType) -> bool:
-    """Whether a function never reads what it is called with."""
+    """Whether a function neither reads what it is called with nor does anything else."""
+    if any(step.opname.startswith(_ACTING) for step in dis.get_instructions(code)):
+        return False
     given = inspect.getargs(code)
     names = {*given.args, given.varargs, given.varkw} - {None}
     reading = ("LOAD_FAST", "LOAD_DEREF", "MAKE_CELL")  # or a part of the name, as of STORE_FAST_LOAD_FAST
@@ -240,7 +243,7 @@ class Watch(Warned, Tasks):
         self.note("unraisable", sites[-1] if sites else None, error=f"{unraisable.exc_type.__name__}: {clipped(error)}")
 
     def _unraisable_elsewhere(self, hook: Any, unraisable: Any) -> None:
-        """The program may have a hook of its own; one that does not even look at the error keeps it from everybody."""
+        """The program may have a hook of its own; one that does nothing at all keeps the error from everybody."""
         if isinstance(hook, types.FunctionType) and _is_deaf(hook.__code__):
             self._unraisable(unraisable)
 
