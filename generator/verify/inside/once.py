@@ -33,6 +33,7 @@ def main(config: confine.Config, report: str) -> None:
     jumping.install()
     watch.install()
     walls.enter(job["limits"])
+    whereabouts.answer(descriptor)
     whereabouts.answer_when_closed(asked)
     program.run(job, descriptor, watch, leftovers=confine.kill_everything)
 

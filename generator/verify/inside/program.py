@@ -95,7 +95,7 @@ def run(job: dict[str, Any], report_fd: int, watch: Watch, leftovers: Callable[[
     write, leave, dumps, pid, getpid = os.write, os._exit, json.dumps, os.getpid(), os.getpid
     nonce, outcome, failed = str(job["nonce"]), Outcome(), BaseException
     try:
-        whereabouts.answer(report_fd, watch.where, outcome.busiest)
+        whereabouts.tell_of(watch.where, outcome.busiest)
         _run(job, watch, outcome)
         if getpid() != pid:
             leave(0)  # a process that the program forked came here: only the first one speaks

@@ -27,6 +27,8 @@ from . import clock, confine, jumping, program, refusals, whereabouts
 from .watch import Watch
 
 MANY = 300  # jobs from which on a longer warm-up costs less than it saves
+REPORT = 200 + os.urandom(1)[0] % 50
+"""The number of the descriptor that a child reports on: another one in every server."""
 LOOK_EVERY = 0.05  # seconds between two looks at the limits that no kernel keeps
 
 
@@ -40,6 +42,7 @@ def main(config: confine.Config, control_fd: str, jobs: str) -> None:
     clock.install()
     jumping.install()
     watch.install()
+    whereabouts.answer(REPORT)
     _warm_up(watch, rehearsals=12 if int(jobs) > MANY else 1)
     if not walls.clean_scratch():
         raise OSError("the scratch folder cannot be used")
@@ -113,17 +116,16 @@ def _child(job: dict[str, Any], descriptors: list[int], walls: confine.Walls, wa
     leave = os._exit
     try:
         output, errors, report = descriptors
-        high = 200 + int(job["nonce"][:2], 16) % 50
-        os.dup2(report, high, inheritable=False)
+        os.dup2(report, REPORT, inheritable=False)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(output, 1)
         os.dup2(errors, 2)
         os.setsid()
         walls.enter(job["limits"])
-        os.closerange(3, high)
-        os.closerange(high + 1, 1024)
-        program.run(job, high, watch)
+        os.closerange(3, REPORT)
+        os.closerange(REPORT + 1, 1024)
+        program.run(job, REPORT, watch)
     except BaseException:
         os.write(2, traceback.format_exc().encode())
     finally:

@@ -62,7 +62,6 @@ class Tasks(Sightings):
         self._armed: Counter[Site] = Counter()  # timers set at a place; one whose handle is kept counts twice
         self._import_time: dict[int, float] = {}
         self._loop_hook: Any = None
-        self.queued = 0.0  # seconds, as `queued` told at the start
 
     def _loop_error(self, plain: Any) -> Any:
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
@@ -247,7 +246,7 @@ class Tasks(Sightings):
                 and _waits() > waits  # else the machine itself stood still
                 and imported == self._import_time.get(ident, 0.0)
             ):
-                idle = passed - spent - (CLOCK.starting - starting) - (queued() - self.queued)
+                idle = passed - spent - (CLOCK.starting - starting) - queued()
                 if idle > IDLE and self._alone() and "blocking" not in self.seen:
                     self._note_busy(task if stepped else None, handle, f"{idle:.1f} s of waiting")
             if stepped:
@@ -345,7 +344,10 @@ def _waits() -> int:
 
 
 def queued() -> float:
-    """Seconds that this thread has been ready to run so far, with no processor free; infinite where nobody counts."""
+    """Seconds that this thread has been ready to run, ever, with no processor free; infinite where nobody counts.
+
+    What of it came before a step is small beside what is asked about, and spares it at worst.
+    """
     try:
         with open("/proc/thread-self/schedstat") as stat:
             ran, queued, _ = map(int, stat.read().split())

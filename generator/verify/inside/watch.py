@@ -37,7 +37,7 @@ from typing import Any
 from .clock import CLOCK, real_monotonic, real_sleep
 from .refusals import RefusalWatch
 from .sightings import Site
-from .tasks import Tasks, queued
+from .tasks import Tasks
 from .timeline import Timeline
 from .warned import Warned
 from .wire import LIST_LIMIT, clipped
@@ -137,7 +137,7 @@ class Watch(Warned, Tasks):
     def begin(self, own: frozenset[str]) -> None:
         """Ready for a program whose file names are `own`."""
         self.own, self.seen, self.timeline = own, {}, Timeline()
-        self._unread, self._frozen, self.queued = {}, False, queued()
+        self._unread, self._frozen = {}, False
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_fork)
         if self.refusals is not None:

@@ -26,10 +26,19 @@ SIGNAL = getattr(signal, "SIGRTMAX", None)
 PATIENCE = 0.25  # seconds that a program gets for its answer
 
 
-def answer(descriptor: int, waiting: Callable[[], Iterable[Site]], busiest: Callable[[], Site | None]) -> None:
-    """Be ready to be asked, or to run out of CPU time: either ends the process.
+_program: list[Any] = [tuple, lambda: None]
+"""What is asked of the program that runs: where its tasks stand, and which line prints most."""
 
-    `waiting` tells where the tasks stand, `busiest` the line that prints most.
+
+def tell_of(waiting: Callable[[], Iterable[Site]], busiest: Callable[[], Site | None]) -> None:
+    """Name the program that is asked from here on."""
+    _program[:] = waiting, busiest
+
+
+def answer(descriptor: int) -> None:
+    """Be ready to be asked, or to run out of CPU time: either ends the process. In the server, for all its children.
+
+    `descriptor` is where the report will go, opened or not.
     """
     if SIGNAL is None:
         return
@@ -37,6 +46,7 @@ def answer(descriptor: int, waiting: Callable[[], Iterable[Site]], busiest: Call
 
     def tell(number: int, _frame: Any) -> None:
         try:
+            waiting, busiest = _program
             lines = [f'  File "{name}", line {line}\n' for name, line in waiting()]
             most = busiest()
             lines += [f'  Printed by "{most[0]}", line {most[1]}\n'] if most else []
