@@ -106,9 +106,14 @@ def _row(name: str, count: int, workers: int, done: Measured, seconds: float | N
 
 
 def _rounds(bench: Bench, count: int) -> Iterator[list[Row]]:
-    """Ours, once more with every step."""
+    """Ours, once more with every step.
+
+    Before each round it runs once unmeasured: while the others sleep for minutes, a virtual machine gives its free
+    memory back, and whoever comes next pays for every page anew.
+    """
     cores = len(os.sched_getaffinity(0))
     while True:
+        bench.ours("to warm up", count, cores)
         yield [
             bench.ours("ours, 1 worker", count, 1),
             bench.ours("ours, 2 workers", count, 2),
