@@ -34,7 +34,7 @@ class Installation:
     """Files and folders outside the system's own: the real path, and the path under which it is looked for."""
     links: tuple[tuple[str, str], ...]
     """Symbolic links between the executable's name and its file that lie outside `roots`: target and path."""
-    library_path: str
+    loader_path: str
     """What `LD_LIBRARY_PATH` must hold for it to find its own library, or ""."""
 
 
@@ -54,9 +54,9 @@ def examine(interpreter: Path, environ: Mapping[str, str]) -> Installation:
     targets = _outermost(path for path in wanted if os.path.exists(path) and not _of_system(path))
     roots = {(os.path.realpath(path), name) for path in targets for name in (path, os.path.realpath(path))}
     own = {f"{prefix}/lib" for prefix in facts["prefixes"]}
-    library_path = [path for path in environ.get("LD_LIBRARY_PATH", "").split(":") if path in own]
+    loader_path = [path for path in environ.get("LD_LIBRARY_PATH", "").split(":") if path in own]
     links = tuple(_links(executable, [name for _, name in roots]))
-    return Installation(executable, tuple(sorted(roots, key=lambda root: root[1])), links, ":".join(library_path))
+    return Installation(executable, tuple(sorted(roots, key=lambda root: root[1])), links, ":".join(loader_path))
 
 
 def _of_system(path: str) -> bool:

@@ -172,8 +172,8 @@ class Sandbox:
         else:
             launch = self._bare(uid, app, limits, extra)
             folder = str(app.parent)
-        if self.installation.library_path:
-            launch.env["LD_LIBRARY_PATH"] = self.installation.library_path
+        if self.installation.loader_path:
+            launch.env["LD_LIBRARY_PATH"] = self.installation.loader_path
         launch.env |= environ or {}
         launch.argv += [self.installation.executable, "-s", "-P", "-c", _BOOT]
         launch.argv += [folder, module, function, json.dumps(launch.config), *arguments]

@@ -51,7 +51,7 @@ def test_the_loaders_path_is_kept_for_the_interpreters_own_library(environment: 
     """GitHub's set-up action relies on `LD_LIBRARY_PATH`; other folders in it are not taken over."""
     own = f"{environment}/lib"
     found = examine(environment / "bin" / "python", {**os.environ, "LD_LIBRARY_PATH": f"/opt/other:{own}"})
-    assert found.library_path == own
+    assert found.loader_path == own
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/bin/echo", "/nowhere/python"])
