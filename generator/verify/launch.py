@@ -11,8 +11,9 @@ from pathlib import Path
 from socket import socket
 from typing import Any, Literal
 
+from generator.verify.detection import detect
 from generator.verify.interpreters import Interpreter
-from generator.verify.sandbox import Launch, Sandbox, detect
+from generator.verify.sandbox import Launch, Sandbox
 
 Runner = Literal["fork", "spawn"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.verify import bubblewrap, sandbox
+from generator.verify import bubblewrap, detection, sandbox
 from generator.verify.installation import examine
 from generator.verify.sandbox import Limits, Sandbox, Way
 
@@ -166,7 +166,7 @@ def box(walls: Sandbox, limits: Limits | None = None) -> Iterator[Box]:
 
 
 def _detected(asked: str) -> Sandbox:
-    return sandbox.detect(Path(sys.executable), environ={**os.environ, "MAKE_DECK_SANDBOX": asked})
+    return detection.detect(Path(sys.executable), environ={**os.environ, "MAKE_DECK_SANDBOX": asked})
 
 
 def _before() -> dict[str, Sandbox]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.verify import advice, sandbox
+from generator.verify import advice, detection, sandbox
 from generator.verify.installation import examine
 
 
@@ -70,7 +70,7 @@ def test_an_interpreter_behind_a_link_runs_in_the_sandbox(environment: Path, tmp
     for folder in (tmp_path, *tmp_path.parents):
         if "pytest-" in str(folder):
             folder.chmod(0o755)
-    found = sandbox.detect(link, environ={"PATH": os.environ["PATH"]})
+    found = detection.detect(link, environ={"PATH": os.environ["PATH"]})
     assert (found.state, found.reason) == ("full", "")
 
 
@@ -78,7 +78,7 @@ def test_an_interpreter_behind_a_link_runs_in_the_sandbox(environment: Path, tmp
 def test_the_project_is_hidden_even_below_usr(tmp_path: Path) -> None:
     """Where a container keeps the project in /usr/src or the like, an empty folder stands in its place."""
     hidden = Path("/usr/share/doc")  # stands for the project: it is there on every Linux, and not empty
-    found = sandbox.detect(Path(sys.executable), environ={"PATH": os.environ["PATH"]}, hidden=(hidden,))
+    found = detection.detect(Path(sys.executable), environ={"PATH": os.environ["PATH"]}, hidden=(hidden,))
     with_project = _listing(found, hidden)
     assert any(hidden.iterdir())
     assert with_project == "[]"

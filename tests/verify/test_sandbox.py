@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from boxes import FULL, NONE, PARTIAL, Box, box, open_folder
 
-from generator.verify import sandbox
+from generator.verify import detection
 from generator.verify.interpreters import find
 from generator.verify.launch import launcher
 from generator.verify.sandbox import Limits
@@ -595,7 +595,7 @@ def _environ(**changed: str) -> dict[str, str]:
 
 def test_this_machine_has_a_full_sandbox() -> None:
     """With bubblewrap and namespaces all walls stand, and nothing is to be fixed."""
-    found = sandbox.detect(Path(sys.executable), environ=_environ())
+    found = detection.detect(Path(sys.executable), environ=_environ())
     assert (found.state, found.reason, found.fix) == ("full", "", "")
     assert found.describe().startswith("full (bubblewrap ")
 
@@ -609,7 +609,7 @@ def test_a_bubblewrap_that_fails_leaves_a_partial_sandbox(tmp_path: Path) -> Non
         encoding="utf-8",
     )
     fake.chmod(0o755)
-    found = sandbox.detect(Path(sys.executable), environ=_environ(PATH=f"{tmp_path}:/usr/bin:/bin"))
+    found = detection.detect(Path(sys.executable), environ=_environ(PATH=f"{tmp_path}:/usr/bin:/bin"))
     assert found.state == "partial"
     assert found.reason
     assert found.fix
@@ -617,18 +617,18 @@ def test_a_bubblewrap_that_fails_leaves_a_partial_sandbox(tmp_path: Path) -> Non
 
 def test_without_bubblewrap_the_fix_is_to_install_it(tmp_path: Path) -> None:
     """The reason is a sentence, the fix a command."""
-    found = sandbox.detect(Path(sys.executable), environ=_environ(PATH=str(tmp_path)))
+    found = detection.detect(Path(sys.executable), environ=_environ(PATH=str(tmp_path)))
     assert (found.state, found.reason) == ("partial", "bubblewrap is not installed")
     assert "bubblewrap" in found.fix
 
 
 def test_less_can_be_asked_for() -> None:
     """The weaker states can be tried on any machine, and say that they were asked for."""
-    found = sandbox.detect(Path(sys.executable), environ=_environ(MAKE_DECK_SANDBOX="none"))
+    found = detection.detect(Path(sys.executable), environ=_environ(MAKE_DECK_SANDBOX="none"))
     assert (found.state, found.reason) == ("none", "MAKE_DECK_SANDBOX asks for it")
 
 
 def test_an_interpreter_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     """No state is made up for a program that is no Python."""
     with pytest.raises(OSError, match="does not run"):
-        sandbox.detect(Path("/bin/false"), environ=_environ())
+        detection.detect(Path("/bin/false"), environ=_environ())

@@ -25,7 +25,6 @@ import heapq
 import math
 import multiprocessing.process
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +33,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, cast
+
+from .outside import alarm_armed, children_alive
 
 TICK = 1e-6  # seconds that pass with every reading
 START = 1000.0  # seconds: what monotonic() begins at, the same in every run
@@ -265,7 +266,7 @@ class Clock:
 
     def outside(self) -> bool:
         """Whether a child process or an alarm may still bring something about."""
-        return self.forked or _children_alive() or _alarm_armed()
+        return self.forked or children_alive() or alarm_armed()
 
     def is_idle(self, thread: threading.Thread) -> bool:
         """Whether it is a pool's worker and its pool has no work."""
@@ -320,40 +321,6 @@ class Clock:
 
 
 CLOCK = Clock()
-
-
-def _children_alive() -> bool:
-    """Whether a child process runs. One that has ended and was not waited for can do nothing more."""
-    if not hasattr(os, "waitid"):
-        return False
-    try:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    try:
-        return ended is None or any(_runs(pid) for pid in _children())
-    except OSError:  # no /proc, or not for us: nobody can tell, and so time flows
-        return True
-
-
-def _children() -> list[str]:
-    found = []
-    for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as children:
-            found += children.read().split()
-    return found
-
-
-def _runs(pid: str) -> bool:
-    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def _alarm_armed() -> bool:
-    return hasattr(signal, "getitimer") and any(
-        signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
-    )
 
 
 def _from_machinery(frame: FrameType) -> bool:

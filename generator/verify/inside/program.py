@@ -11,7 +11,6 @@ import asyncio.runners
 import atexit
 import builtins
 import contextlib
-import io
 import json
 import linecache
 import os
@@ -22,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import whereabouts
+from . import streams, whereabouts
 from .clock import CLOCK, Stuck
 from .sightings import Site
 from .steps import Step, compile_all, needs_loop
@@ -47,44 +46,6 @@ class Outcome:
             if sites:
                 sizes[tuple(sites[0])] += len(text)
         return max(sizes, key=sizes.__getitem__, default=None)
-
-
-class Stream(io.TextIOWrapper):
-    """Standard output or error of a program: as the real one, and it remembers which line wrote what."""
-
-    def __init__(self, descriptor: int, watch: Watch) -> None:
-        name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
-        raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as the process
-        super().__init__(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
-        self._watch, self._shown_name = watch, name
-        self._printed: list[list[Any]] | None = None
-        self._left = 0
-
-    def remember(self, printed: list[list[Any]]) -> None:
-        """Keep in `printed` what is written from here on, and by which lines."""
-        self._printed, self._left = printed, 1 << 16
-
-    @property
-    def name(self) -> str:
-        return self._shown_name
-
-    @property
-    def mode(self) -> str:
-        return "w"
-
-    def write(self, text: str) -> int:
-        if self._printed is None:
-            if self._watch.swallow(text):
-                return len(text)
-        elif text and self._left > 0 and isinstance(text, str):
-            sites = self._watch.sites(sys._getframe(1))
-            kept = text[: self._left]
-            self._left -= len(kept) + 16
-            if self._printed and self._printed[-1][0] == sites:
-                self._printed[-1][1] += kept
-            else:
-                self._printed.append([sites, kept])
-        return super().write(text)
 
 
 def run(job: dict[str, Any], report_fd: int, watch: Watch, leftovers: Callable[[], int] | None = None) -> None:
@@ -115,7 +76,7 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
     os.chdir(os.environ.get("HOME", os.curdir))
     CLOCK.virtual = job["clock"] == "virtual"
     CLOCK.reset()
-    _open_streams(watch, outcome)
+    streams.open_streams(watch, outcome.printed)
     module = _main_module(steps)
     watch.begin(frozenset(step.name for step in steps))
     end = _end_of_run(watch, module)
@@ -131,22 +92,6 @@ def _run(job: dict[str, Any], watch: Watch, outcome: Outcome) -> None:
         del runner
     del module, steps
     end()
-
-
-_STREAMS = ("stdin", "stdout", "stderr")
-_opened: list[Any] = []
-"""The three once they are made: in the server, whose children have other files behind the same descriptors."""
-
-
-def _open_streams(watch: Watch, outcome: Outcome) -> None:
-    """The program's own standard streams, in place of this process's."""
-    if not _opened:
-        stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
-        _opened.extend((stdin, Stream(1, watch), Stream(2, watch)))
-    _opened[1].remember(outcome.printed)
-    for name, stream in zip(_STREAMS, _opened, strict=True):
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 def _end_of_run(watch: Watch, module: types.ModuleType) -> Any:
@@ -246,7 +191,7 @@ def rehearse(watch: Watch, times: int) -> None:
 
     In the server: what is done here is not done again in every child. Leaves nothing behind but that.
     """
-    kept = [(sys, name, getattr(sys, name)) for name in _STREAMS for name in (name, f"__{name}__")]
+    kept = [(sys, name, getattr(sys, name)) for name in streams.NAMES for name in (name, f"__{name}__")]
     main, arguments = sys.modules["__main__"], sys.argv[:]
     job = {"nonce": "0" * 32, "raises": None, "raises_at": None}
     try:
@@ -254,7 +199,7 @@ def rehearse(watch: Watch, times: int) -> None:
             outcome = Outcome()
             steps = [Step("prelude.py", 1, "import asyncio"), Step("snippet.py", 1, _REHEARSED)]
             watch.own = frozenset(step.name for step in steps)
-            _open_streams(watch, outcome)
+            streams.open_streams(watch, outcome.printed)
             module = _main_module(steps)
             compile_all(steps)
             needs_loop(steps[:1], script=False)
