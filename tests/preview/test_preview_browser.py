@@ -378,7 +378,7 @@ def test_list_grows_when_it_is_scrolled(page: Page, many: str) -> None:
     page.goto(many)
     before = page.locator("[role=option]").count()
     page.locator("#list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
-    page.locator("[role=option]").nth(before).wait_for(state="attached")  # the page's policy forbids to wait for a script
+    page.locator("[role=option]").nth(before).wait_for(state="attached")  # its policy forbids a script that waits
 
 
 def test_the_policy_lets_our_cards_look_as_in_anki(page: Page, tmp_path: Path) -> None:
